@@ -1,0 +1,33 @@
+#ifndef APP_H
+#define APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "limits.h"
+
+struct auth;
+struct http;
+struct ingest;
+struct step_cache;
+struct store;
+
+/**
+ * What the handlers share: made by serve.c, constant while the server runs.
+ */
+struct app {
+    struct limits limits;
+    struct store *store;
+    struct ingest *ingest;
+    struct auth *auth;
+    struct http *http;
+    struct step_cache *step_cache; /* mean_of_steps values already computed (query_step_mean.h) */
+    const char *web_dir;           /* --web-dir: serve the page from there instead of the binary; NULL */
+    int64_t started_at;
+};
+
+/** The program's version and the id of this build (a hash of its sources), for ETags and asset paths. */
+const char *tally_version(void);
+const char *tally_build_id(void);
+
+#endif

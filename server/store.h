@@ -1,0 +1,237 @@
+#ifndef STORE_H
+#define STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "problem.h"
+#include "state.h"
+
+/**
+ * The storage interface: what the database holds and how it is reached.  Two engines may stand
+ * behind it; nobody above it sees a statement or a result row.
+ *
+ * Connections.  A store has one writing connection, used by one thread (the writer, ingest.c), which
+ * alone commits and checkpoints, and any number of read-only connections, each used by one thread at
+ * a time.  Functions that take a struct store_conn * read and work on both kinds; those that begin
+ * with store_write_ need the writing connection inside store_begin() .. store_commit().
+ *
+ * Errors.  Every function that returns int gives OK or a problem code and fills p:
+ * PROBLEM_STORAGE when the engine failed (the text names the operation), PROBLEM_INTERNAL for no
+ * memory or a stored state that is damaged.  "Not there" is no error: found says so.
+ *
+ * Rows handed to a callback, and their pointers, are borrowed until it returns.  A callback returns
+ * OK to go on, STORE_STOP to end the scan with OK, or an error that ends it and is returned.
+ *
+ * Times are ms since 1970.  Ids: a run has a text id (chosen by clients) and an integer key
+ * (struct run_row.run), which is never used again; series are numbered within their run.
+ */
+struct store;
+struct store_conn;
+
+enum { STORE_STOP = 1 };
+enum { RUN_ID_MAX = 128, STAGE_MAX = 64, PROJECT_MAX = 128, ATTEMPT_MAX = 128, TAG_MAX = 128 };
+
+enum store_durability { STORE_FULL, STORE_NORMAL };
+enum run_status { RUN_RUNNING, RUN_FINISHED, RUN_FAILED, RUN_KILLED, RUN_CRASHED /* never stored: a running run without a sign of life */ };
+
+struct store_options {
+    const char *path;
+    enum store_durability durability;
+};
+
+/* ---- rows ---- */
+
+struct run_row {
+    int64_t run;                   /* the key; 0: not stored yet */
+    char id[RUN_ID_MAX + 1];
+    char project[PROJECT_MAX + 1];
+    char *name;                    /* UTF-8; NULL: none.  This and the next four are owned: run_row_release() */
+    char *notes;                   /* NULL: none */
+    char *config;                  /* a JSON object, as text; NULL: {} */
+    char *tags;                    /* a JSON array of strings, sorted, no repeats; NULL: [] */
+    char *stages;                  /* a JSON object: stage -> declaration; NULL: {} */
+    enum run_status status;        /* as stored; see run_status_effective() */
+    int64_t created_at, updated_at, ended_at; /* ended_at 0: not ended */
+    int64_t seen_at;               /* the last sign of life: any write or heartbeat */
+    int64_t revision;              /* rises when stored content changes; the ETag's heart */
+    int64_t incarnation;           /* differs between two runs that had the same id: the run key */
+};
+
+void run_row_release(struct run_row *r);
+
+struct series_row {
+    int64_t run, series;           /* series: 1, 2, ... within the run */
+    char stage[STAGE_MAX + 1];
+    char name[129];
+    struct shape shape;
+    int64_t batches, samples;      /* sums over the series, kept by the writer */
+    int64_t epochs;                /* distinct epochs */
+    int64_t last_epoch, last_step; /* the greatest (epoch, step); -1 while empty */
+};
+
+struct batch_row {
+    int64_t run, series;
+    struct batch_key key;
+    int64_t samples;               /* 0 for means */
+    int64_t correct;               /* 0 for means */
+    int64_t logged_at;             /* when it happened (record.time, else arrival) */
+    const uint8_t *state;          /* packed, borrowed */
+    size_t state_size;
+};
+
+/* The sum of one epoch of one series (level 0).  Windows of 2^level steps may be added beside it:
+   level L > 0 has bucket = step >> L; the epoch itself is level 0, bucket 0. */
+struct rollup_row {
+    int64_t run, series, epoch;
+    int64_t level, bucket;
+    int64_t batches, samples, correct;
+    int64_t steps;                 /* distinct steps with a batch */
+    int64_t first_step, last_step;
+    int64_t first_time;            /* earliest logged_at */
+    double primary_min, primary_max; /* of state_primary() over its batches; NAN while none is defined */
+    int64_t revision;              /* the run's revision when this row last changed */
+    const uint8_t *ranks;          /* the distinct ranks, packed: rank_set.h; borrowed */
+    size_t ranks_size;
+    const uint8_t *state;          /* packed sum; borrowed */
+    size_t state_size;
+};
+
+struct token_row {
+    int64_t token;                 /* its number, for list and revoke */
+    char name[65];                 /* a label; may be "" */
+    char scope[8];                 /* read | write | admin */
+    uint8_t sha256[32];
+    int64_t created_at, expires_at /* 0: never */;
+};
+
+/* An attempt of a run (see rewind): its place in order, and the cut it made. */
+struct attempt_row {
+    char attempt[ATTEMPT_MAX + 1];
+    int64_t number;                /* rises in the order of first appearance */
+    bool rewound;                  /* this attempt made a cut */
+    char stage[STAGE_MAX + 1];     /* "": every stage */
+    int64_t epoch, step;           /* the cut */
+};
+
+/* ---- life cycle ---- */
+
+/**
+ * store_open(out, options, p): open or create the database (file mode 0600), take its lock (one
+ * server per file), bring the schema up to date, and open the writing connection.
+ * Returns OK; PROBLEM_STORAGE: cannot open, locked by another process, not a tally database, made by a
+ * later version (nothing written), on a network file system.
+ */
+int store_open(struct store **out, const struct store_options *options, struct problem *p);
+
+/** store_close(s): checkpoint, close the writing connection, drop the lock.  Readers are closed first. */
+void store_close(struct store *s);
+
+struct store_conn *store_writer(struct store *s);
+
+int store_reader_open(struct store *s, struct store_conn **out, struct problem *p);
+void store_reader_close(struct store_conn *c);
+
+/** A snapshot: reads between these two see one state of the database.  Keep it short; never open
+ *  while an answer is being sent. */
+int store_snapshot_begin(struct store_conn *c, struct problem *p);
+void store_snapshot_end(struct store_conn *c);
+
+/* ---- transactions of the writer ---- */
+
+int store_begin(struct store *s, struct problem *p);
+/** On failure everything since store_begin() is gone; after a failed fsync or write the store is
+ *  read-only from then on (store_is_read_only()) and says so. */
+int store_commit(struct store *s, struct problem *p);
+void store_rollback(struct store *s);
+bool store_is_read_only(const struct store *s);
+
+/** store_checkpoint(s, p): move the WAL into the database when it has grown (writer thread, between
+ *  transactions, when idle or above a bound of pages). */
+int store_checkpoint(struct store *s, bool idle, struct problem *p);
+
+/* ---- runs ---- */
+
+/** run_status_effective(r, now): RUN_CRASHED for a running run unseen for more than 5 minutes. */
+enum run_status run_status_effective(const struct run_row *r, int64_t now);
+const char *run_status_name(enum run_status s); /* "running", ... */
+bool run_status_from_name(const char *name, enum run_status *out);
+
+int store_run_find(struct store_conn *c, const char *id, struct run_row *out, bool *found, struct problem *p);
+/** Every visible run (of a project, if not NULL), newest first (created_at, then key, descending). */
+int store_runs_each(struct store_conn *c, const char *project, int (*fn)(void *context, struct run_row *row), void *context,
+                    struct problem *p);
+int store_projects_each(struct store_conn *c, int (*fn)(void *context, const char *project, int64_t runs), void *context,
+                        struct problem *p);
+/** A number that changes whenever any run or project changes (created, written, hidden): the ETag of lists. */
+int store_generation(struct store_conn *c, int64_t *out, struct problem *p);
+
+/** Insert a run (row->run == 0: set) or write all its fields (row->run != 0).  Creates its project. */
+int store_write_run(struct store *s, struct run_row *row, struct problem *p);
+/** Hide a run at once; its id is free again.  Its rows go with store_write_purge(). */
+int store_write_run_hide(struct store *s, int64_t run, struct problem *p);
+/** Remove up to limit rows of hidden runs; more says whether any are left. */
+int store_write_purge(struct store *s, int64_t limit, bool *more, struct problem *p);
+
+/* ---- series ---- */
+
+int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct series_row *row), void *context,
+                      struct problem *p); /* by stage, then name */
+int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, struct series_row *out, bool *found,
+                      struct problem *p);
+/** Insert (row->series == 0: set) or write batches, samples, epochs, last_epoch, last_step. */
+int store_write_series(struct store *s, struct series_row *row, struct problem *p);
+int store_write_series_delete(struct store *s, int64_t run, int64_t series, struct problem *p);
+
+/* ---- batches ---- */
+
+/** One batch by key.  row's state is borrowed until the next call on this connection. */
+int store_batch_get(struct store_conn *c, int64_t run, int64_t series, const struct batch_key *key, struct batch_row *row,
+                    bool *found, struct problem *p);
+/** Batches of one series with from <= (epoch, step, rank) <= to, in key order. */
+int store_batches_each(struct store_conn *c, int64_t run, int64_t series, const struct batch_key *from, const struct batch_key *to,
+                       int (*fn)(void *context, const struct batch_row *row), void *context, struct problem *p);
+/** Is there any batch of this (epoch, step)? */
+int store_step_exists(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t step, bool *exists,
+                      struct problem *p);
+/** Insert a batch whose key is not there yet (the caller looked it up in this transaction). */
+int store_write_batch(struct store *s, const struct batch_row *row, struct problem *p);
+/** Delete the batches of a series at or after (epoch, step); removed counts them. */
+int store_write_batches_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step, int64_t *removed,
+                            struct problem *p);
+
+/* ---- rollups ---- */
+
+int store_rollup_get(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t level, int64_t bucket,
+                     struct rollup_row *row, bool *found, struct problem *p); /* borrowed as store_batch_get */
+/** Rollups of one series and level, epoch_from <= epoch <= epoch_to, by (epoch, bucket). */
+int store_rollups_each(struct store_conn *c, int64_t run, int64_t series, int64_t level, int64_t epoch_from, int64_t epoch_to,
+                       int (*fn)(void *context, const struct rollup_row *row), void *context, struct problem *p);
+/** Insert or replace. */
+int store_write_rollup(struct store *s, const struct rollup_row *row, struct problem *p);
+/** Delete every rollup of a series with epoch >= from. */
+int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch_from, struct problem *p);
+
+/* ---- attempts ---- */
+
+int store_attempts_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct attempt_row *row), void *context,
+                        struct problem *p); /* by number */
+/** Insert or replace by (run, attempt). */
+int store_write_attempt(struct store *s, int64_t run, const struct attempt_row *row, struct problem *p);
+
+/* ---- tokens ---- */
+
+int store_tokens_each(struct store_conn *c, int (*fn)(void *context, const struct token_row *row), void *context, struct problem *p);
+
+/**
+ * Tokens are made and revoked by the command line while a server may be running.  These three open
+ * the database by themselves, for one short transaction under the write gate that the server's
+ * writer also holds while it commits or checkpoints, and never checkpoint: so no two connections
+ * ever commit and checkpoint at the same time.
+ */
+int store_token_create(const char *path, struct token_row *row, struct problem *p); /* sets row->token */
+int store_token_revoke(const char *path, int64_t token, bool *found, struct problem *p);
+int store_token_list(const char *path, int (*fn)(void *context, const struct token_row *row), void *context, struct problem *p);
+
+#endif
