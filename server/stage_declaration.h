@@ -1,6 +1,9 @@
 #ifndef STAGE_DECLARATION_H
 #define STAGE_DECLARATION_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "arena.h"
 #include "problem.h"
 
