@@ -78,9 +78,10 @@ struct cell {
  * 1. every count is in 0 .. INT64_MAX;
  * 2. for FORM_CLASSES and FORM_CONFUSION: multiclass total = sum of tp + fn, correct = sum of tp;
  *    binary and multilabel total = sum of tp + fp + fn + tn, correct = sum of tp + tn;
- * 3. class_counts[c].tn is kept up to date only for binary and multilabel (multiclass: 0 here, use
- *    counts_tn()).
- * 4. cells are sorted by (target, predicted), without zeros and without repeats, once settled
+ * 3. multiclass: tp + fp + fn <= total for each class, so that tn is never negative;
+ * 4. classes[c].tn is kept up to date only for binary and multilabel (multiclass: 0 here, use
+ *    counts_tn());
+ * 5. cells are sorted by (target, predicted), without zeros and without repeats, once settled
  *    (state_cells()); they exist only for multiclass FORM_CONFUSION states initialised with cells.
  */
 struct counts {
@@ -152,12 +153,13 @@ int state_merge(struct state *into, struct state *from);
  * state_add_packed(into, key, samples, data, size): add one packed state without unpacking it
  * first: one batch (key says where it stands, samples how many it saw), or a packed sum of them.
  *
- * key      the batch's key.  For a packed sum (state_pack of more than one batch) it is ignored: the
- *          packed form carries its own last_key.
+ * key      the batch's key.  For a packed sum (from state_pack) it is ignored: the packed form carries
+ *          its own last_key.  Counts have no use for it: NULL will do.
  * samples  0 .. 2^63-1, added to into->samples.  Ignored for FORM_MEAN.
  * batches  how many batches the packed state stands for (1 for a batch).
- * Returns  OK; ERR_CORRUPT; ERR_SHAPE; ERR_OVERFLOW; ERR_MEMORY.
- * Cost     O(size) amortised.
+ * Returns  OK; ERR_CORRUPT; ERR_SHAPE; ERR_OVERFLOW; ERR_MEMORY; ERR_RANGE (samples or batches below 0,
+ *          fewer batches than the packed mean speaks of, a mean's key out of range).
+ * Cost     O(size) amortised, times the logarithm of the cells for FORM_CONFUSION.
  */
 int state_add_packed(struct state *into, const struct batch_key *key, int64_t samples, int64_t batches, const uint8_t *data,
                      size_t size);
@@ -170,7 +172,8 @@ int state_add_packed(struct state *into, const struct batch_key *key, int64_t sa
  * FORM_CLASSES    entries[n_entries], index strictly rising, < num_classes; zeros are dropped.
  * FORM_CONFUSION  multiclass: cells[n_cells] in any order, each (target, predicted) at most once;
  *                 binary: entries[0] holds tp, fp, fn, tn.
- * FORM_MEAN       sum, weight, min, max (has_range) or nonfinite.
+ * FORM_MEAN       sum, weight, min, max (has_range) or nonfinite.  A batch of weight 0 saw nothing: its
+ *                 sum and range are dropped, and it adds nothing but itself to the number of batches.
  */
 struct batch_content {
     struct shape shape;
@@ -192,7 +195,8 @@ struct batch_content {
  * out      uint8_t[cap], written only on OK.  May be NULL with cap 0 to ask for the size.
  * size     bytes written on OK; bytes needed on ERR_FULL.
  * Returns  OK; ERR_RANGE (index out of range or repeated, negative count, NaN, weight < 0,
- *          min > max); ERR_OVERFLOW (the batch's own sums); ERR_FULL.
+ *          min > max; multiclass: a class with tp + fp + fn > total, total being the sum of all tp + fn);
+ *          ERR_OVERFLOW (the batch's own sums, or sum / weight, leave their type); ERR_FULL.
  */
 int batch_pack(struct batch_content *content, uint8_t *out, size_t cap, size_t *size);
 
@@ -220,7 +224,10 @@ int packed_verify(const uint8_t *data, size_t size);
  */
 int state_cells(struct state *s, const struct cell **out, size_t *n);
 
-/** state_primary(s, out): the series' primary metric, for a rollup's min and max: micro accuracy or
+/** mean_value(m): sum / weight; NAN without weight, else finite. */
+double mean_value(const struct mean *m);
+
+/** state_primary(s): the series' primary metric, for a rollup's min and max: micro accuracy or
  *  the mean.  NAN where undefined (no decisions, no weight). */
 double state_primary(const struct state *s);
 

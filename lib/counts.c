@@ -1,0 +1,280 @@
+/*
+ * Classification counts as bytes: reading them with every check, adding them, writing them.
+ *
+ * A body is read twice: once to check it and to learn its sums, and only then to add it, so that bad
+ * bytes and overflows are found before anything changed.
+ */
+#include "state_parts.h"
+
+int64_t counts_tn(const struct counts *c, enum task task, uint32_t index)
+{
+    const struct class_counts *k = &c->classes[index];
+    return task == TASK_MULTICLASS ? c->total - k->tp - k->fp - k->fn : k->tn;
+}
+
+bool shape_has_cells(const struct shape *shape)
+{
+    return shape->form == FORM_CONFUSION && shape->task == TASK_MULTICLASS;
+}
+
+bool shape_has_tn(const struct shape *shape)
+{
+    return shape->task != TASK_MULTICLASS;
+}
+
+int class_sums_add(struct body_sums *sums, const struct shape *shape, const struct class_counts *counts)
+{
+    int64_t total;
+    if (__builtin_add_overflow(sums->total, counts->tp, &total) || __builtin_add_overflow(total, counts->fn, &total))
+        return ERR_OVERFLOW;
+    /* correct needs no check: it is a part of total */
+    int64_t correct = sums->correct + counts->tp;
+    if (shape_has_tn(shape)) {
+        if (__builtin_add_overflow(total, counts->fp, &total) || __builtin_add_overflow(total, counts->tn, &total))
+            return ERR_OVERFLOW;
+        correct += counts->tn;
+    }
+    sums->correct = correct;
+    sums->total = total;
+    return OK;
+}
+
+bool class_fits(const struct class_counts *counts, int64_t total)
+{
+    int64_t sum;
+    return !__builtin_add_overflow(counts->tp, counts->fp, &sum) && !__builtin_add_overflow(sum, counts->fn, &sum) &&
+           sum <= total;
+}
+
+/* ---- reading, item by item ---- */
+
+struct item_reader {
+    struct pack_reader *r;
+    const struct shape *shape;
+    uint64_t n_left;
+    uint64_t i_next; /* the lowest index that may follow */
+};
+
+static bool items_begin(struct item_reader *items, struct pack_reader *r, const struct shape *shape)
+{
+    items->r = r;
+    items->shape = shape;
+    items->i_next = 0;
+    return varint_read(r, &items->n_left);
+}
+
+/* The index that comes after a gap; false beyond the bound. */
+static bool index_read(struct item_reader *items, uint64_t gap, uint64_t bound, uint64_t *index)
+{
+    if (items->i_next >= bound || gap >= bound - items->i_next)
+        return false;
+    *index = items->i_next + gap;
+    items->i_next = *index + 1;
+    items->n_left--;
+    return true;
+}
+
+static bool entry_read(struct item_reader *items, struct class_entry *out)
+{
+    unsigned n_bits = shape_has_tn(items->shape) ? 4 : 3;
+    uint64_t head, index;
+    if (!varint_read(items->r, &head) || !index_read(items, head >> n_bits, items->shape->num_classes, &index))
+        return false;
+    unsigned mask = (unsigned)head & ((1U << n_bits) - 1);
+    int64_t value[4] = {0};
+    for (unsigned i = 0; i < n_bits; i++) {
+        if ((mask >> i & 1) && (!varint_read_count(items->r, &value[i]) || value[i] == 0))
+            return false;
+    }
+    *out = (struct class_entry){(uint32_t)index, {value[0], value[1], value[2], value[3]}};
+    return mask != 0;
+}
+
+static bool cell_read(struct item_reader *items, struct cell *out)
+{
+    uint64_t n = items->shape->num_classes;
+    uint64_t gap, index;
+    int64_t count;
+    if (!varint_read(items->r, &gap) || !index_read(items, gap, n * n, &index) ||
+        !varint_read_count(items->r, &count) || count == 0)
+        return false;
+    *out = (struct cell){(uint32_t)(index / n), (uint32_t)(index % n), count};
+    return true;
+}
+
+/* ---- checking ---- */
+
+static bool totals_read(struct pack_reader *r, struct body_sums *sums)
+{
+    return varint_read_count(r, &sums->correct) && varint_read_count(r, &sums->total) && sums->correct <= sums->total;
+}
+
+static bool entries_check(struct pack_reader *r, const struct shape *shape, struct body_sums *sums)
+{
+    struct item_reader items;
+    struct class_entry entry;
+    struct class_counts widest = {0};
+    int64_t widest_sum = 0;
+    if (!items_begin(&items, r, shape))
+        return false;
+    while (items.n_left > 0) {
+        if (!entry_read(&items, &entry) || class_sums_add(sums, shape, &entry.counts) != OK)
+            return false;
+        int64_t sum;
+        const struct class_counts *k = &entry.counts;
+        if (__builtin_add_overflow(k->tp, k->fp, &sum) || __builtin_add_overflow(sum, k->fn, &sum))
+            return false;
+        if (sum > widest_sum) {
+            widest = *k;
+            widest_sum = sum;
+        }
+        sums->n_items++;
+    }
+    return shape_has_tn(shape) || class_fits(&widest, sums->total);
+}
+
+static bool cells_check(struct pack_reader *r, const struct shape *shape, struct body_sums *sums)
+{
+    struct item_reader items;
+    struct cell cell;
+    if (!items_begin(&items, r, shape))
+        return false;
+    while (items.n_left > 0) {
+        if (!cell_read(&items, &cell) || __builtin_add_overflow(sums->total, cell.count, &sums->total))
+            return false;
+        if (cell.target == cell.predicted)
+            sums->correct += cell.count;
+        sums->n_items++;
+    }
+    return true;
+}
+
+bool counts_body_check(struct pack_reader *r, const struct shape *shape, struct body_sums *sums)
+{
+    if (shape->form == FORM_TOTALS)
+        return totals_read(r, sums);
+    return shape_has_cells(shape) ? cells_check(r, shape, sums) : entries_check(r, shape, sums);
+}
+
+/* ---- adding ---- */
+
+static void entries_add(struct state *s, struct pack_reader *r)
+{
+    struct item_reader items;
+    struct class_entry entry;
+    if (!items_begin(&items, r, &s->shape))
+        return;
+    while (items.n_left > 0 && entry_read(&items, &entry)) {
+        struct class_counts *k = &s->counts.classes[entry.index];
+        k->tp += entry.counts.tp;
+        k->fp += entry.counts.fp;
+        k->fn += entry.counts.fn;
+        k->tn += entry.counts.tn;
+    }
+}
+
+static void matrix_add(struct state *s, struct pack_reader *r)
+{
+    struct item_reader items;
+    struct cell cell;
+    size_t hint = 0;
+    if (!items_begin(&items, r, &s->shape))
+        return;
+    while (items.n_left > 0 && cell_read(&items, &cell)) {
+        if (cell.target == cell.predicted) {
+            s->counts.classes[cell.target].tp += cell.count;
+        } else {
+            s->counts.classes[cell.target].fn += cell.count;
+            s->counts.classes[cell.predicted].fp += cell.count;
+        }
+        if (s->has_cells)
+            cells_add(s, &cell, &hint);
+    }
+}
+
+void counts_body_add(struct state *s, struct pack_reader *r, const struct body_sums *sums)
+{
+    if (shape_has_cells(&s->shape))
+        matrix_add(s, r);
+    else if (s->shape.form != FORM_TOTALS)
+        entries_add(s, r);
+    s->counts.correct += sums->correct;
+    s->counts.total += sums->total;
+}
+
+/* ---- writing ---- */
+
+static void entry_write(struct pack_writer *w, unsigned n_bits, uint64_t gap, const struct class_counts *k)
+{
+    const int64_t value[4] = {k->tp, k->fp, k->fn, k->tn};
+    unsigned mask = 0;
+    for (unsigned i = 0; i < n_bits; i++)
+        mask |= (unsigned)(value[i] != 0) << i;
+    varint_write(w, gap << n_bits | mask);
+    for (unsigned i = 0; i < n_bits; i++) {
+        if (value[i] != 0)
+            varint_write(w, (uint64_t)value[i]);
+    }
+}
+
+static bool class_is_zero(const struct class_counts *k)
+{
+    return k->tp == 0 && k->fp == 0 && k->fn == 0 && k->tn == 0;
+}
+
+void entries_write(struct pack_writer *w, const struct shape *shape, const struct class_entry *entries, size_t n)
+{
+    size_t n_written = 0;
+    for (size_t i = 0; i < n; i++)
+        n_written += !class_is_zero(&entries[i].counts);
+    varint_write(w, n_written);
+    uint64_t i_next = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (class_is_zero(&entries[i].counts))
+            continue;
+        entry_write(w, shape_has_tn(shape) ? 4 : 3, entries[i].index - i_next, &entries[i].counts);
+        i_next = (uint64_t)entries[i].index + 1;
+    }
+}
+
+void cells_write(struct pack_writer *w, const struct shape *shape, const struct cell *cells, size_t n)
+{
+    size_t n_written = 0;
+    for (size_t i = 0; i < n; i++)
+        n_written += cells[i].count != 0;
+    varint_write(w, n_written);
+    uint64_t i_next = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (cells[i].count == 0)
+            continue;
+        uint64_t index = (uint64_t)cells[i].target * shape->num_classes + cells[i].predicted;
+        varint_write(w, index - i_next);
+        varint_write(w, (uint64_t)cells[i].count);
+        i_next = index + 1;
+    }
+}
+
+void counts_write(struct pack_writer *w, const struct state *s)
+{
+    const struct counts *c = &s->counts;
+    if (s->shape.form == FORM_TOTALS) {
+        varint_write(w, (uint64_t)c->correct);
+        varint_write(w, (uint64_t)c->total);
+        return;
+    }
+    if (s->has_cells) {
+        cells_write(w, &s->shape, c->cells, c->n_cells);
+        return;
+    }
+    size_t n_written = 0;
+    for (uint32_t i = 0; i < s->shape.num_classes; i++)
+        n_written += !class_is_zero(&c->classes[i]);
+    varint_write(w, n_written);
+    uint32_t i_next = 0;
+    for (uint32_t i = 0; i < s->shape.num_classes; i++) {
+        if (class_is_zero(&c->classes[i]))
+            continue;
+        entry_write(w, shape_has_tn(&s->shape) ? 4 : 3, i - i_next, &c->classes[i]);
+        i_next = i + 1;
+    }
+}
