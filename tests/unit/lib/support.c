@@ -1,0 +1,99 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "selector.h"
+#include "support.h"
+
+static void *counting_resize(void *context, void *old, size_t size)
+{
+    struct test_memory *m = context;
+    if (size == 0) {
+        m->n_live -= old != NULL;
+        free(old);
+        return NULL;
+    }
+    if (m->budget == 0)
+        return NULL;
+    if (m->budget > 0)
+        m->budget--;
+    m->n_live += old == NULL;
+    return realloc(old, size);
+}
+
+struct memory test_memory(struct test_memory *m)
+{
+    return (struct memory){counting_resize, m};
+}
+
+struct memory plain_memory(void)
+{
+    static struct test_memory forever = {.budget = -1};
+    return test_memory(&forever);
+}
+
+uint64_t random_next(uint64_t *seed)
+{
+    uint64_t z = *seed += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+uint64_t random_below(uint64_t *seed, uint64_t bound)
+{
+    return random_next(seed) % bound;
+}
+
+void shuffle(size_t *index, size_t n, uint64_t *seed)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = random_below(seed, i);
+        size_t swap = index[i - 1];
+        index[i - 1] = index[j];
+        index[j] = swap;
+    }
+}
+
+struct bytes pack_batch(struct batch_content *content)
+{
+    struct bytes b = {0};
+    int status = batch_pack(content, NULL, 0, &b.size);
+    cr_assert_eq(status, ERR_FULL, "measuring a batch: status %d", status);
+    b.data = malloc(b.size);
+    cr_assert_not_null(b.data);
+    cr_assert_eq(batch_pack(content, b.data, b.size, &b.size), OK);
+    return b;
+}
+
+struct bytes pack_state(struct state *s)
+{
+    struct bytes b = {0};
+    int status = state_pack(s, NULL, 0, &b.size);
+    cr_assert_eq(status, ERR_FULL, "measuring a state: status %d", status);
+    b.data = malloc(b.size);
+    cr_assert_not_null(b.data);
+    cr_assert_eq(state_pack(s, b.data, b.size, &b.size), OK);
+    return b;
+}
+
+bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+void bytes_free(struct bytes *b)
+{
+    free(b->data);
+    *b = (struct bytes){0};
+}
+
+struct metric_choice choice_of(const char *text)
+{
+    struct selector s;
+    char why[512] = "";
+    int status = selector_parse(text, strlen(text), &s, why, sizeof why);
+    cr_assert(status == OK && !s.is_mean, "%s: %s", text, why);
+    return s.choice;
+}

@@ -1,0 +1,39 @@
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metric.h"
+#include "state.h"
+
+/* What the tests of lib/ share. */
+
+/** An allocator that fails once ${budget} calls were made; budget < 0 never fails.  It counts live blocks. */
+struct test_memory {
+    long budget;
+    long n_live;
+};
+struct memory test_memory(struct test_memory *m);
+struct memory plain_memory(void);
+
+/** splitmix64: the same numbers everywhere. */
+uint64_t random_next(uint64_t *seed);
+uint64_t random_below(uint64_t *seed, uint64_t bound);
+void shuffle(size_t *index, size_t n, uint64_t *seed);
+
+/** Packed bytes, owned. */
+struct bytes {
+    uint8_t *data;
+    size_t size;
+};
+struct bytes pack_batch(struct batch_content *content); /* asserts OK */
+struct bytes pack_state(struct state *s);               /* asserts OK */
+bool bytes_equal(struct bytes a, struct bytes b);
+void bytes_free(struct bytes *b);
+
+/** A metric by its selector text ("fbeta@2.macro"); asserts that it parses. */
+struct metric_choice choice_of(const char *text);
+
+#endif
