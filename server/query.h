@@ -1,37 +1,91 @@
 #ifndef QUERY_H
 #define QUERY_H
 
+#include "accept.h"
 #include "http.h"
+#include "metric.h"
 #include "problem.h"
 #include "selector.h"
+#include "stage_declaration.h"
+#include "state.h"
 #include "store.h"
 
 /**
- * What every question about a run shares: find the run, answer 304 early, choose the stage, resolve
- * the selectors against the series of the stage.  One snapshot for all of it.
+ * What every question shares: read the parameters, choose the representation, find the run, answer 304
+ * early, choose the stage, resolve the selectors against the series of the stage.  One snapshot for
+ * all of it.  Everything allocated hangs off the request's arena.
+ *
+ * Order of calls in a handler: query_media, parameters, query_run_begin, query_etag, the work,
+ * query_run_end (on every path, also after a failed begin).
  */
+enum { QUERY_METRICS_MAX = 64 };
+#define QUERY_INTEGER_MAX INT64_C(9007199254740991) /* 2^53-1: epochs and steps */
+
 struct query_run {
     struct run_row run;
     char stage[STAGE_MAX + 1]; /* chosen; "" where the run has none */
     bool stage_known;          /* false: a stage that the run does not have: answer empty lists */
-    struct series_row *series; /* the stage's series, in the arena */
+    struct series_row *series; /* the stage's series by name, in the arena */
     size_t n_series;
+    struct stage_declaration declaration;
+    struct metric_options options; /* what metric_compute needs beside the state */
 };
 
 /* One selector, resolved. */
 struct query_metric {
     struct selector selector;
     const struct series_row *series; /* NULL only where the stage is unknown */
+    size_t length;                   /* how many values it has: 1, or the number of classes under .none */
+    bool is_list;                    /* .none: a list, also where its length is 1 */
 };
+
+/* ---- parameters: PROBLEM_INVALID with the place "?name" ---- */
+
+/** query_int(q, name, low, high, missing, out, p): a decimal integer in low .. high; missing if it was not sent. */
+int query_int(const struct request *q, const char *name, int64_t low, int64_t high, int64_t missing, int64_t *out, struct problem *p);
+/** query_word(q, name, words, missing, out, p): index of the value in words (NULL-terminated). */
+int query_word(const struct request *q, const char *name, const char *const *words, int missing, int *out, struct problem *p);
+/** query_bool(q, name, missing, out, p): true or false. */
+int query_bool(const struct request *q, const char *name, bool missing, bool *out, struct problem *p);
+/** query_media(q, offered, out, p): ?format= if it was sent, else Accept.  PROBLEM_NOT_ACCEPTABLE. */
+int query_media(const struct request *q, unsigned offered, enum media *out, struct problem *p);
+/** query_no_memory(p): PROBLEM_INTERNAL. */
+int query_no_memory(struct problem *p);
+
+/* ---- the run and its stage ---- */
 
 /** query_run_begin(q, need_stage, out, p): snapshot, run, stage, series.  query_run_end() on every path. */
 int query_run_begin(struct request *q, bool need_stage, struct query_run *out, struct problem *p);
 void query_run_end(struct request *q, struct query_run *out);
 
-/** query_metrics(q, run, out, n, p): the selectors of metric= (or the default), resolved; in the arena. */
+/** query_series(run, name): a series of the stage; NULL if there is none. */
+const struct series_row *query_series(const struct query_run *run, const char *name);
+
+/**
+ * query_counts_series(q, run, out, p): the series that ?name= (default main) asks for, which must hold
+ * counts.  *out is NULL where the stage is unknown.
+ */
+int query_counts_series(const struct request *q, const struct query_run *run, const struct series_row **out, struct problem *p);
+
+/**
+ * query_metrics(q, run, out, n, p): the selectors of metric= (or the default), resolved; in the arena.
+ * A selector that is asked for twice is answered once.
+ */
 int query_metrics(struct request *q, const struct query_run *run, struct query_metric **out, size_t *n, struct problem *p);
+
+/**
+ * query_basis(run, metrics, n): the series whose steps, batches and samples an answer shows: main
+ * where the stage has it, else the first series asked for.
+ */
+const struct series_row *query_basis(const struct query_run *run, const struct query_metric *metrics, size_t n);
+
+/* ---- ETags: of a build, a state of the data and a representation ---- */
 
 /** query_etag(q, r, run): set the ETag of this representation; true if the client has it already (r is then the 304). */
 bool query_etag(struct request *q, struct response *r, const struct run_row *run);
+/** query_etag_list(q, r, generation, crashed): the same for a list: crashed is how many of its running runs read crashed. */
+bool query_etag_list(struct request *q, struct response *r, int64_t generation, int64_t crashed);
+/** etag_matches(header, etag): does an If-None-Match (a list, a star, weak tags) name this tag? */
+bool etag_matches(const char *header, const char *etag);
 
 #endif
