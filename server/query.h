@@ -29,6 +29,7 @@ struct query_run {
     size_t n_series;
     struct stage_declaration declaration;
     struct metric_options options; /* what metric_compute needs beside the state */
+    bool in_snapshot;              /* private */
 };
 
 /* One selector, resolved. */
@@ -54,7 +55,13 @@ int query_no_memory(struct problem *p);
 
 /* ---- the run and its stage ---- */
 
-/** query_run_begin(q, need_stage, out, p): snapshot, run, stage, series.  query_run_end() on every path. */
+/**
+ * query_run_begin(q, need_stage, out, p): snapshot, run, stage, series.  query_run_end() on every path.
+ *
+ * need_stage  choose the stage: ?stage=, or the only one that the run has.  false: no stage is
+ *             chosen, and series are all those of the run, by stage and name.
+ * Returns     OK; PROBLEM_UNKNOWN_RUN, PROBLEM_STAGE_NEEDED, PROBLEM_INVALID (?stage), errors of the store.
+ */
 int query_run_begin(struct request *q, bool need_stage, struct query_run *out, struct problem *p);
 void query_run_end(struct request *q, struct query_run *out);
 

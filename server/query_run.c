@@ -1,0 +1,138 @@
+/*
+ * Why: every question about a run starts in the same way, and must see one state of the database from
+ * its first read to its last.
+ *
+ * Invariants:
+ * 1. the snapshot is open exactly while in_snapshot; query_run_end() ends it, whatever went wrong;
+ * 2. series are those of the chosen stage only, by name, copied into the arena.
+ * Runs on the worker thread that owns q->reader.
+ */
+#include <string.h>
+
+#include "record.h"
+
+#include "query.h"
+
+struct series_list {
+    struct arena *arena;
+    struct series_row *rows;
+    size_t n, cap;
+};
+
+static int add_series(void *context, const struct series_row *row)
+{
+    struct series_list *list = context;
+    if (list->n == list->cap) {
+        size_t cap = list->cap > 0 ? 2 * list->cap : 8;
+        void *grown = arena_grow(list->arena, list->rows, list->cap * sizeof *row, cap * sizeof *row);
+        if (grown == NULL)
+            return PROBLEM_INTERNAL;
+        list->rows = grown;
+        list->cap = cap;
+    }
+    list->rows[list->n++] = *row;
+    return OK;
+}
+
+static int find_run(struct request *q, struct query_run *out, struct problem *p)
+{
+    bool found = false;
+    int rc = store_run_find(q->reader, q->run, &out->run, &found, p);
+    if (rc != OK)
+        return rc;
+    if (!found)
+        return problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s on this server", q->run);
+    return OK;
+}
+
+static int stage_needed(const struct series_list *list, struct problem *p)
+{
+    char names[240] = "";
+    for (size_t i = 0, used = 0; i < list->n; i++) {
+        const char *stage = list->rows[i].stage;
+        if (i > 0 && strcmp(stage, list->rows[i - 1].stage) == 0)
+            continue;
+        size_t length = strlen(stage);
+        if (used + length + 8 > sizeof names) {
+            memcpy(names + used, ", ...", 6);
+            break;
+        }
+        if (used > 0) {
+            memcpy(names + used, ", ", 3);
+            used += 2;
+        }
+        memcpy(names + used, stage, length + 1);
+        used += length;
+    }
+    return problem_set(p, PROBLEM_STAGE_NEEDED, "?stage", "this run has several stages, say stage= one of: %s", names);
+}
+
+/* The stage that was asked for, or the only one there is. */
+static int choose_stage(const struct request *q, struct query_run *out, struct series_list *list, struct problem *p)
+{
+    const char *asked = request_arg(q, "stage");
+    if (asked != NULL) {
+        size_t length = strlen(asked);
+        if (!name_is_valid(asked, length, STAGE_MAX))
+            return problem_set(p, PROBLEM_INVALID, "?stage",
+                               "a stage is 1 to %d of A-Z a-z 0-9 . _ - and starts with a letter or digit", STAGE_MAX);
+        memcpy(out->stage, asked, length + 1);
+    } else if (list->n > 0) {
+        if (strcmp(list->rows[0].stage, list->rows[list->n - 1].stage) != 0)
+            return stage_needed(list, p);
+        memcpy(out->stage, list->rows[0].stage, sizeof out->stage);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->rows[i].stage, out->stage) == 0)
+            list->rows[kept++] = list->rows[i];
+    list->n = kept;
+    out->stage_known = kept > 0;
+    return OK;
+}
+
+int query_run_begin(struct request *q, bool need_stage, struct query_run *out, struct problem *p)
+{
+    memset(out, 0, sizeof *out);
+    int rc = store_snapshot_begin(q->reader, p);
+    if (rc != OK)
+        return rc;
+    out->in_snapshot = true;
+    rc = find_run(q, out, p);
+    if (rc != OK)
+        return rc;
+    struct series_list list = {.arena = &q->arena};
+    rc = store_series_each(q->reader, out->run.run, add_series, &list, p);
+    if (rc != OK)
+        return rc == PROBLEM_INTERNAL ? query_no_memory(p) : rc;
+    if (need_stage) {
+        rc = choose_stage(q, out, &list, p);
+        if (rc != OK)
+            return rc;
+        rc = stage_declaration_get(out->run.stages, out->stage, &q->arena, &out->declaration, p);
+        if (rc != OK)
+            return rc;
+    } else {
+        out->declaration.ignore_index = -1;
+    }
+    out->series = list.rows;
+    out->n_series = list.n;
+    out->options = (struct metric_options){.ignore_index = out->declaration.ignore_index, .zero_division = 0};
+    return OK;
+}
+
+void query_run_end(struct request *q, struct query_run *out)
+{
+    if (out->in_snapshot)
+        store_snapshot_end(q->reader);
+    out->in_snapshot = false;
+    run_row_release(&out->run);
+}
+
+const struct series_row *query_series(const struct query_run *run, const char *name)
+{
+    for (size_t i = 0; i < run->n_series; i++)
+        if (strcmp(run->series[i].name, name) == 0)
+            return &run->series[i];
+    return NULL;
+}

@@ -1,0 +1,245 @@
+/*
+ * Why: a chart shows the metric of each bucket's summed counts.  Each series asked for is cut into
+ * buckets by itself (steps_scan.c); here they are put side by side.
+ *
+ * Invariants:
+ * 1. entries are the union of the buckets of the series asked for, rising by (epoch, bucket), those with
+ *    a step in the range only;
+ * 2. the basis (main) adds its samples and batches to entries that are there, never entries.
+ * Runs on the worker thread that owns q->reader.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "steps_scan.h"
+
+/* The entry at the front of all series; NULL: none is left. */
+static const struct bucket *least_bucket(const struct steps_work *w, const size_t *at)
+{
+    const struct bucket *least = NULL;
+    for (size_t i = 0; i < w->n_series; i++) {
+        const struct series_scan *s = &w->series[i];
+        if (at[i] == s->n)
+            continue;
+        const struct bucket *b = &s->buckets[at[i]];
+        if (least == NULL || b->epoch < least->epoch || (b->epoch == least->epoch && b->number < least->number))
+            least = b;
+    }
+    return least;
+}
+
+static void copy_values(const struct steps_work *w, const struct series_scan *s, size_t from, struct steps_answer *out,
+                        size_t to)
+{
+    for (size_t m = 0; m < w->ask->n_metrics; m++) {
+        if (s->columns[m].value == NULL)
+            continue;
+        out->columns[m].value[to] = s->columns[m].value[from];
+        out->columns[m].min[to] = s->columns[m].min[from];
+        out->columns[m].max[to] = s->columns[m].max[from];
+    }
+}
+
+static void widen(struct bucket *entry, const struct bucket *b)
+{
+    if (b->first < entry->first)
+        entry->first = b->first;
+    if (b->last > entry->last)
+        entry->last = b->last;
+    if (b->time < entry->time)
+        entry->time = b->time;
+    entry->inside = entry->inside || b->inside;
+}
+
+/* One entry of the union: false if the range only widened to it.  Consumes the series' buckets. */
+static bool join_entry(struct steps_work *w, size_t *at, const struct series_row *basis, struct bucket *entry,
+                       struct steps_answer *out)
+{
+    for (size_t m = 0; m < w->ask->n_metrics; m++)
+        out->columns[m].value[out->n] = out->columns[m].min[out->n] = out->columns[m].max[out->n] = NAN;
+    entry->samples = entry->batches = 0;
+    entry->inside = false;
+    for (size_t i = 0; i < w->n_series; i++) {
+        const struct series_scan *s = &w->series[i];
+        const struct bucket *b = at[i] < s->n ? &s->buckets[at[i]] : NULL;
+        if (b == NULL || b->epoch != entry->epoch || b->number != entry->number)
+            continue;
+        widen(entry, b);
+        if (s->row == basis) {
+            entry->samples = b->samples;
+            entry->batches = b->batches;
+        }
+        copy_values(w, s, at[i]++, out, out->n);
+    }
+    return entry->inside;
+}
+
+static int join_series(struct steps_work *w, const struct series_row *basis, struct bucket *entries, size_t cap,
+                       struct steps_answer *out)
+{
+    size_t *at = arena_alloc(&w->q->arena, w->n_series * sizeof *at);
+    if (at == NULL)
+        return query_no_memory(w->p);
+    memset(at, 0, w->n_series * sizeof *at);
+    for (const struct bucket *least; (least = least_bucket(w, at)) != NULL;) {
+        if (out->n == cap)
+            return problem_set(w->p, PROBLEM_INTERNAL, NULL, "more entries than were counted");
+        entries[out->n] = *least;
+        if (join_entry(w, at, basis, &entries[out->n], out))
+            out->n++;
+    }
+    return OK;
+}
+
+/* ---- the basis, where it was not asked for ---- */
+
+struct basis_scan {
+    const struct steps_work *w;
+    struct bucket *entries;
+    size_t n, at;
+};
+
+static int add_basis(void *context, const struct batch_row *row)
+{
+    struct basis_scan *scan = context;
+    if (scan->w->ask->rank >= 0 && row->key.rank != scan->w->ask->rank)
+        return OK;
+    int64_t number = row->key.step >> scan->w->level;
+    struct bucket *b = &scan->entries[scan->at];
+    while (scan->at < scan->n && (b->epoch < row->key.epoch || (b->epoch == row->key.epoch && b->number < number)))
+        b = &scan->entries[++scan->at];
+    if (scan->at == scan->n)
+        return STORE_STOP;
+    if (b->epoch != row->key.epoch || b->number != number)
+        return OK;
+    b->samples += row->samples;
+    b->batches++;
+    if (row->logged_at < b->time)
+        b->time = row->logged_at;
+    return OK;
+}
+
+static int join_basis(struct steps_work *w, const struct series_row *basis, struct bucket *entries, size_t n)
+{
+    for (size_t i = 0; i < w->n_series; i++)
+        if (w->series[i].row == basis)
+            return OK;
+    struct basis_scan scan = {.w = w, .entries = entries, .n = n};
+    struct batch_key from, to;
+    steps_whole_range(w, &from, &to);
+    return store_batches_each(w->q->reader, basis->run, basis->series, &from, &to, add_basis, &scan, w->p);
+}
+
+/* ---- the answer ---- */
+
+static int make_answer(struct steps_work *w, size_t cap, struct steps_answer *out)
+{
+    struct arena *arena = &w->q->arena;
+    int64_t *room = arena_alloc(arena, 6 * cap * sizeof *room);
+    out->columns = arena_alloc(arena, w->ask->n_metrics * sizeof *out->columns);
+    double *values = arena_alloc(arena, 3 * cap * w->ask->n_metrics * sizeof *values);
+    if (room == NULL || out->columns == NULL || values == NULL)
+        return query_no_memory(w->p);
+    out->x = room;
+    out->epoch = room + cap;
+    out->step = room + 2 * cap;
+    out->time = room + 3 * cap;
+    out->samples = room + 4 * cap;
+    out->batches = room + 5 * cap;
+    for (size_t m = 0; m < w->ask->n_metrics; m++, values += 3 * cap)
+        out->columns[m] = (struct steps_column){.value = values, .min = values + cap, .max = values + 2 * cap};
+    return OK;
+}
+
+static void fill_positions(const struct steps_work *w, const struct bucket *entries, struct steps_answer *out)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct bucket *b = &entries[i];
+        while (w->axis.epochs[at].epoch < b->epoch)
+            at++;
+        out->x[i] = w->axis.epochs[at].offset + b->first;
+        out->epoch[i] = b->epoch;
+        out->step[i] = b->first;
+        out->time[i] = b->time;
+        out->samples[i] = b->samples;
+        out->batches[i] = b->batches;
+    }
+}
+
+static int fill_windows(struct steps_work *w, const struct bucket *entries, struct steps_answer *out)
+{
+    struct window_end *ends = arena_alloc(&w->q->arena, out->n * sizeof *ends);
+    if (ends == NULL)
+        return query_no_memory(w->p);
+    for (size_t i = 0; i < out->n; i++)
+        ends[i] = (struct window_end){entries[i].epoch, entries[i].last};
+    int rc = OK;
+    for (size_t i = 0; i < w->n_series && rc == OK; i++)
+        rc = steps_window(w, &w->series[i], ends, out->n, out->columns);
+    return rc;
+}
+
+static int list_series(struct steps_work *w)
+{
+    w->series = arena_alloc(&w->q->arena, w->ask->n_metrics * sizeof *w->series);
+    if (w->series == NULL)
+        return query_no_memory(w->p);
+    for (size_t m = 0; m < w->ask->n_metrics; m++) {
+        const struct series_row *row = w->ask->metrics[m].series;
+        bool known = false;
+        for (size_t i = 0; i < w->n_series; i++)
+            known = known || w->series[i].row == row;
+        if (!known)
+            w->series[w->n_series++] = (struct series_scan){.row = row};
+    }
+    return OK;
+}
+
+static int answer_range(struct steps_work *w, struct steps_answer *out)
+{
+    size_t n_entries;
+    int rc = steps_level(w, &out->over, &n_entries);
+    if (rc != OK)
+        return rc;
+    out->width = INT64_C(1) << w->level;
+    size_t cap = n_entries + 2; /* the buckets that the range cuts, in series without a step inside it */
+    for (size_t i = 0; i < w->n_series && rc == OK; i++)
+        rc = steps_scan_series(w, &w->series[i], cap);
+    struct bucket *entries = arena_alloc(&w->q->arena, (cap + 1) * sizeof *entries);
+    if (rc == OK && entries == NULL)
+        rc = query_no_memory(w->p);
+    if (rc == OK)
+        rc = make_answer(w, cap + 1, out);
+    if (rc != OK)
+        return rc;
+    const struct series_row *basis = query_basis(w->ask->run, w->ask->metrics, w->ask->n_metrics);
+    rc = join_series(w, basis, entries, cap + 1, out);
+    if (rc == OK)
+        rc = join_basis(w, basis, entries, out->n);
+    if (rc == OK && w->ask->window > 0)
+        rc = fill_windows(w, entries, out);
+    if (rc == OK)
+        fill_positions(w, entries, out);
+    return rc;
+}
+
+int query_steps(struct request *q, const struct steps_ask *ask, struct steps_answer *out, struct problem *p)
+{
+    *out = (struct steps_answer){.width = 1};
+    out->columns = arena_alloc(&q->arena, ask->n_metrics * sizeof *out->columns);
+    if (out->columns == NULL)
+        return query_no_memory(p);
+    memset(out->columns, 0, ask->n_metrics * sizeof *out->columns);
+    if (!ask->run->stage_known)
+        return OK;
+    struct steps_work w = {.q = q, .ask = ask, .p = p};
+    int rc = list_series(&w);
+    if (rc == OK)
+        rc = query_axis(q, ask->run, ask->metrics, ask->n_metrics, &w.axis, p);
+    if (rc != OK)
+        return rc;
+    out->counted = w.axis.counted;
+    step_axis_range(w.axis.epochs, w.axis.n, ask->from, ask->to, &w.range);
+    return w.range.empty ? OK : answer_range(&w, out);
+}

@@ -1,0 +1,38 @@
+#ifndef QUERY_STEPS_H
+#define QUERY_STEPS_H
+
+#include "query.h"
+
+/**
+ * The columns of a chart: one entry a bucket of 2^k steps, each value the metric of the bucket's summed
+ * counts.  Nothing is sampled.
+ *
+ * Memory is bounded by the number of entries (points, or the epochs), not by the run's length.
+ */
+struct steps_ask {
+    const struct query_run *run;
+    const struct query_metric *metrics; /* no lists */
+    size_t n_metrics;
+    int64_t from, to; /* x, both included */
+    int64_t points;   /* >= 1 */
+    int64_t rank;     /* only its batches; -1: all ranks added */
+    int64_t window;   /* each value over the last so many steps of its epoch; 0: over the entry */
+};
+
+struct steps_column {
+    double *value, *min, *max; /* NAN: null */
+};
+
+/* All arrays are [n], in the request's arena; entries rise by (epoch, step). */
+struct steps_answer {
+    int64_t width;
+    bool counted; /* x_from */
+    bool over;    /* more epochs than points: an entry an epoch */
+    size_t n;
+    int64_t *x, *epoch, *step, *time, *samples, *batches;
+    struct steps_column *columns; /* [n_metrics] */
+};
+
+int query_steps(struct request *q, const struct steps_ask *ask, struct steps_answer *out, struct problem *p);
+
+#endif
