@@ -18,8 +18,9 @@
  * Order of calls in a handler: query_media, parameters, query_run_begin, query_etag, the work,
  * query_run_end (on every path, also after a failed begin).
  */
-enum { QUERY_METRICS_MAX = 64 };
+enum { QUERY_METRICS_MAX = 64, QUERY_RANK_MAX = 65535 };
 #define QUERY_INTEGER_MAX INT64_C(9007199254740991) /* 2^53-1: epochs and steps */
+#define QUERY_CSV_TYPE "text/csv; charset=utf-8"
 
 struct query_run {
     struct run_row run;
@@ -85,6 +86,14 @@ int query_metrics(struct request *q, const struct query_run *run, struct query_m
  * where the stage has it, else the first series asked for.
  */
 const struct series_row *query_basis(const struct query_run *run, const struct query_metric *metrics, size_t n);
+
+/* ---- answers ---- */
+
+struct json_writer;
+/** query_head(w, run): "run", "stage" (null where the run has none) and "revision", inside an open object. */
+void query_head(struct json_writer *w, const struct query_run *run);
+/** query_finish(r, rc, p): the end of a handler: a body that ran out of memory is PROBLEM_INTERNAL; a failed answer has neither body nor headers. */
+int query_finish(struct response *r, int rc, struct problem *p);
 
 /* ---- ETags: of a build, a state of the data and a representation ---- */
 

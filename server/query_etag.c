@@ -84,6 +84,7 @@ static bool finish(struct request *q, struct response *r, struct buffer *b)
         memcpy(etag + 1, hex, ETAG_HEX);
         memcpy(etag + 1 + ETAG_HEX, "\"", 2);
         response_header_add(r, "ETag", etag);
+        response_header_add(r, "Vary", "Accept");
         known = etag_matches(q->if_none_match, etag);
         if (known)
             r->status = 304;

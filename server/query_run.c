@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "json_writer.h"
 #include "record.h"
 
 #include "query.h"
@@ -135,4 +136,26 @@ const struct series_row *query_series(const struct query_run *run, const char *n
         if (strcmp(run->series[i].name, name) == 0)
             return &run->series[i];
     return NULL;
+}
+
+void query_head(struct json_writer *w, const struct query_run *run)
+{
+    json_key(w, "run");
+    json_string(w, run->run.id);
+    json_key(w, "stage");
+    json_string(w, run->stage[0] != '\0' ? run->stage : NULL);
+    json_key(w, "revision");
+    json_int(w, run->run.revision);
+}
+
+int query_finish(struct response *r, int rc, struct problem *p)
+{
+    if (r->body.failed)
+        rc = query_no_memory(p);
+    if (rc != OK) {
+        buffer_release(&r->body);
+        buffer_init(&r->body);
+        r->n_headers = 0;
+    }
+    return rc;
 }

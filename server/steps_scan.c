@@ -58,9 +58,7 @@ static int count_widths(struct steps_work *w, struct step_widths *widths)
     size_t n = 0;
     int rc = OK;
     for (size_t i = 0; i < w->n_series && rc == OK; i++)
-        if (w->series[i].asked)
-            rc =
-                batch_cursor_init(&cursors[n++], w->q->reader, w->series[i].row, &from, &to, w->ask->rank, false, w->p);
+        rc = batch_cursor_init(&cursors[n++], w->q->reader, w->series[i].row, &from, &to, w->ask->rank, false, w->p);
     if (rc == OK)
         rc = count_steps(w, cursors, n, widths);
     for (size_t i = 0; i < n; i++)
