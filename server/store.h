@@ -169,6 +169,8 @@ int store_generation(struct store_conn *c, int64_t *out, struct problem *p);
 
 /** Insert a run (row->run == 0: set) or write all its fields (row->run != 0).  Creates its project. */
 int store_write_run(struct store *s, struct run_row *row, struct problem *p);
+/** Write only revision, updated_at and seen_at: what every group of batches moves. */
+int store_write_run_touch(struct store *s, int64_t run, int64_t revision, int64_t updated_at, int64_t seen_at, struct problem *p);
 /** Hide a run at once; its id is free again.  Its rows go with store_write_purge(). */
 int store_write_run_hide(struct store *s, int64_t run, struct problem *p);
 /** Remove up to limit rows of hidden runs; more says whether any are left. */

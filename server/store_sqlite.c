@@ -1,0 +1,396 @@
+/**
+ * The life of a SQLite store: open, readers, transactions, checkpoints.
+ *
+ * Guarantees:
+ * 1. What store_commit() reported as done is on disk (durability full: WAL with synchronous=FULL).
+ * 2. No commit and no checkpoint ever run at the same time on two connections: this process commits
+ *    and checkpoints on one connection, and other processes take the gate (byte 1 of the lock file)
+ *    for their short transactions.  SQLite before 3.51.3 can lose WAL frames otherwise.
+ * 3. After a failed write or fsync nothing more is written by this process.
+ * 4. A file that is not ours, or newer than this program, is not changed.
+ *
+ * Thread: the writing connection belongs to one thread; each reader to one thread at a time.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_sqlite.h"
+
+enum {
+    GATE_WAIT_MS = 10000,
+    BUSY_WAIT_MS = 5000,
+    WAL_PAGES_DUE = 4000,   /* 16 MiB: a checkpoint that waits for nobody */
+    WAL_PAGES_BOUND = 32000 /* 128 MiB: one that makes the WAL start over if no reader needs it */
+};
+
+static int take_gate(struct store *s, struct problem *p)
+{
+    if (store_lock_take(s->lock_fd, STORE_LOCK_GATE, GATE_WAIT_MS))
+        return OK;
+    return problem_set(p, PROBLEM_STORAGE, NULL, "another process holds the write lock of the database");
+}
+
+/* ---- connections ---- */
+
+static int open_connection(struct store_conn *c, struct store *s, int flags, struct problem *p)
+{
+    c->store = s;
+    int rc = sqlite3_open_v2(s->path, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    /* before anything is read: closing a connection must never checkpoint by itself */
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_busy_timeout(c->db, BUSY_WAIT_MS);
+    return rc == SQLITE_OK ? OK : sql_failed(c, "open the database", rc, p);
+}
+
+static void close_connection(struct store_conn *c)
+{
+    sql_release(c);
+    sqlite3_close(c->db);
+    free(c->scratch);
+    c->db = NULL;
+    c->scratch = NULL;
+}
+
+/* Called by SQLite after each commit in place of its own automatic checkpoints. */
+static int note_wal_pages(void *context, sqlite3 *db, const char *name, int pages)
+{
+    struct store *s = context;
+
+    (void)db;
+    (void)name;
+    if (pages < s->wal_pages)
+        s->checkpoint_at = WAL_PAGES_DUE; /* the WAL has started over */
+    s->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int use_wal(struct store_conn *c, struct problem *p)
+{
+    struct sql q;
+    bool row = false;
+
+    sql_begin(&q, c, "turn on the write-ahead log", "PRAGMA journal_mode = WAL");
+    int status = sql_step(&q, &row, p);
+    const char *mode = status == OK && row ? sql_column_text(&q, 0) : NULL;
+    if (status == OK && (mode == NULL || strcmp(mode, "wal") != 0))
+        status = problem_set(p, PROBLEM_STORAGE, NULL, "this file system does not support SQLite's write-ahead log");
+    sql_end(&q);
+    return status;
+}
+
+/* A new database gets its schema before the WAL is turned on, so that the header says whose it is
+   from the first moment on. */
+static int open_writer(struct store *s, enum store_durability durability, bool may_migrate, struct problem *p)
+{
+    struct store_conn *c = &s->writer;
+    int version = 0;
+
+    c->is_writer = true;
+    int status = open_connection(c, s, SQLITE_OPEN_READWRITE, p);
+    if (status == OK)
+        status = store_schema_check(c, &version, p);
+    if (status == OK && version != store_schema_latest() && !may_migrate)
+        status = problem_set(p, PROBLEM_STORAGE, NULL,
+                             "the database has another schema version than this program: is an "
+                             "older server running?");
+    if (status == OK && version == 0)
+        status = store_schema_migrate(c, version, p);
+    if (status == OK)
+        status = use_wal(c, p);
+    if (status == OK)
+        status = sql_script(c, "set up the connection",
+                            durability == STORE_FULL ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", p);
+    if (status == OK)
+        status = sql_script(c, "set up the connection",
+                            "PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+                            "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536",
+                            p);
+    if (status == OK) {
+        sqlite3_wal_hook(c->db, note_wal_pages, s);
+        if (version > 0)
+            status = store_schema_migrate(c, version, p);
+    }
+    return status;
+}
+
+struct store_conn *store_writer(struct store *s)
+{
+    return &s->writer;
+}
+
+int store_reader_open(struct store *s, struct store_conn **out, struct problem *p)
+{
+    struct store_conn *c = calloc(1, sizeof *c);
+
+    if (c == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    int status = open_connection(c, s, SQLITE_OPEN_READONLY, p);
+    if (status == OK)
+        status = sql_script(c, "set up a reader",
+                            "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", p);
+    if (status != OK) {
+        store_reader_close(c);
+        return status;
+    }
+    *out = c;
+    return OK;
+}
+
+void store_reader_close(struct store_conn *c)
+{
+    if (c == NULL)
+        return;
+    close_connection(c);
+    free(c);
+}
+
+int store_snapshot_begin(struct store_conn *c, struct problem *p)
+{
+    struct sql q;
+
+    sql_begin(&q, c, "begin a snapshot", "BEGIN");
+    return sql_run(&q, p);
+}
+
+void store_snapshot_end(struct store_conn *c)
+{
+    struct sql q;
+    struct problem ignored;
+
+    if (sqlite3_get_autocommit(c->db))
+        return;
+    sql_begin(&q, c, "end a snapshot", "ROLLBACK"); /* nothing was written: there is nothing to lose */
+    sql_run(&q, &ignored);
+}
+
+/* ---- life cycle ---- */
+
+static struct store *new_store(void)
+{
+    struct store *s = calloc(1, sizeof *s);
+
+    if (s != NULL) {
+        s->lock_fd = -1;
+        s->checkpoint_at = WAL_PAGES_DUE;
+        atomic_init(&s->read_only, false);
+    }
+    return s;
+}
+
+/* Everything but the writing connection's last words. */
+static void free_store(struct store *s)
+{
+    close_connection(&s->writer);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd); /* drops both locks */
+    free(s->path);
+    free(s);
+}
+
+/* The server's lock is ours: look at the file, make it if it is new, open it. */
+static int open_locked(struct store *s, const struct store_options *options, struct problem *p)
+{
+    bool fresh = false;
+    int status = store_file_check(s->path, &fresh, p);
+
+    if (status == OK)
+        status = take_gate(s, p);
+    if (status != OK)
+        return status;
+    if (fresh)
+        status = store_file_create(s->path, p);
+    if (status == OK)
+        status = open_writer(s, options->durability, true, p);
+    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+    return status;
+}
+
+int store_open(struct store **out, const struct store_options *options, struct problem *p)
+{
+    struct store *s = new_store();
+    bool fresh = false;
+
+    if (s == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    int status = store_file_resolve(options->path, &s->path, p);
+    if (status == OK)
+        status = store_file_check_local(s->path, p);
+    /* a foreign file gets no lock file beside it; where there is one, a store of this process may be open */
+    if (status == OK && !store_lock_exists(s->path))
+        status = store_file_check(s->path, &fresh, p);
+    if (status == OK)
+        status = store_lock_open(s->path, &s->lock_fd, p);
+    if (status == OK && !store_lock_take(s->lock_fd, STORE_LOCK_SERVER, 0)) {
+        char quoted[200];
+        status = problem_set(p, PROBLEM_STORAGE, NULL, "another tally server is using %s",
+                             problem_quote(quoted, sizeof quoted, s->path, strlen(s->path)));
+    }
+    if (status == OK)
+        status = open_locked(s, options, p);
+    if (status != OK) {
+        free_store(s);
+        return status;
+    }
+    s->wal_pages = 1; /* what an earlier process left is unknown: the first idle moment cleans up */
+    *out = s;
+    return OK;
+}
+
+int store_guest_open(struct store **out, const char *path, bool create, struct problem *p)
+{
+    struct store *s = new_store();
+    bool fresh = false, alone = false, gate = false;
+
+    if (s == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    s->is_guest = true;
+    int status = store_file_resolve(path, &s->path, p);
+    if (status == OK && !create && access(s->path, F_OK) != 0)
+        status = problem_set(p, PROBLEM_STORAGE, NULL, "there is no database at this path");
+    if (status == OK)
+        status = store_file_check_local(s->path, p);
+    if (status == OK && !store_lock_exists(s->path))
+        status = store_file_check(s->path, &fresh, p);
+    if (status == OK)
+        status = store_lock_open(s->path, &s->lock_fd, p);
+    if (status == OK)
+        status = take_gate(s, p);
+    gate = status == OK;
+    /* without a server this command may make or migrate the database itself */
+    if (status == OK)
+        alone = store_lock_take(s->lock_fd, STORE_LOCK_SERVER, 0);
+    if (status == OK && alone)
+        status = store_file_check(s->path, &fresh, p);
+    if (status == OK && alone && fresh)
+        status = store_file_create(s->path, p);
+    if (status == OK)
+        status = open_writer(s, STORE_FULL, alone, p);
+    if (gate)
+        store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+    if (status != OK) {
+        free_store(s);
+        return status;
+    }
+    *out = s;
+    return OK;
+}
+
+void store_close(struct store *s)
+{
+    struct problem ignored;
+
+    if (s == NULL)
+        return;
+    store_rollback(s);
+    /* the last connection checkpoints and removes the WAL; after an I/O error it stays for recovery */
+    if (!s->is_guest && !store_is_read_only(s) && take_gate(s, &ignored) == OK)
+        sqlite3_db_config(s->writer.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    free_store(s);
+}
+
+/* ---- transactions ---- */
+
+bool store_is_read_only(const struct store *s)
+{
+    return atomic_load(&s->read_only);
+}
+
+int store_begin(struct store *s, struct problem *p)
+{
+    struct sql q;
+
+    if (store_is_read_only(s))
+        return problem_set(p, PROBLEM_STORAGE, NULL,
+                           "the store is read-only since a write failed: restart the server "
+                           "once the disk is well");
+    int status = take_gate(s, p);
+    if (status != OK)
+        return status;
+    sql_begin(&q, &s->writer, "begin a transaction", "BEGIN IMMEDIATE");
+    status = sql_run(&q, p);
+    if (status != OK) {
+        store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+        return status;
+    }
+    s->in_transaction = true;
+    s->changed = false;
+    return OK;
+}
+
+int store_writing(struct store *s, struct problem *p)
+{
+    /* after some errors SQLite has rolled back by itself; writing on would commit statement by statement */
+    if (!s->in_transaction || sqlite3_get_autocommit(s->writer.db))
+        return problem_set(p, PROBLEM_STORAGE, NULL, "the transaction has ended already");
+    return OK;
+}
+
+int store_commit(struct store *s, struct problem *p)
+{
+    struct sql q;
+    int status = store_writing(s, p);
+
+    if (status == OK && s->changed) {
+        sql_begin(&q, &s->writer, "raise the generation", "UPDATE generation SET number = number + 1");
+        status = sql_run(&q, p);
+    }
+    if (status == OK) {
+        sql_begin(&q, &s->writer, "commit", "COMMIT");
+        status = sql_run(&q, p);
+    }
+    if (status != OK) {
+        store_rollback(s);
+        return status;
+    }
+    s->in_transaction = false;
+    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+    return OK;
+}
+
+void store_rollback(struct store *s)
+{
+    struct sql q;
+    struct problem ignored;
+
+    if (!s->in_transaction)
+        return;
+    if (!sqlite3_get_autocommit(s->writer.db)) {
+        sql_begin(&q, &s->writer, "roll back", "ROLLBACK");
+        sql_run(&q, &ignored);
+    }
+    s->in_transaction = false;
+    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+}
+
+int store_checkpoint(struct store *s, bool idle, struct problem *p)
+{
+    int mode = SQLITE_CHECKPOINT_PASSIVE, in_wal = 0, moved = 0;
+
+    if (s->is_guest || s->in_transaction || store_is_read_only(s) || s->wal_pages == 0 ||
+        (!idle && s->wal_pages < s->checkpoint_at))
+        return OK;
+    int status = take_gate(s, p);
+    if (status != OK)
+        return status;
+    if (idle || s->wal_pages > WAL_PAGES_BOUND)
+        mode = SQLITE_CHECKPOINT_TRUNCATE;
+    sqlite3_busy_timeout(s->writer.db, 0); /* a slow reader must not hold up the writer: next time then */
+    int rc = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, &in_wal, &moved);
+    sqlite3_busy_timeout(s->writer.db, BUSY_WAIT_MS);
+    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+
+    s->checkpoint_at = s->wal_pages + WAL_PAGES_DUE;
+    if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
+        s->wal_pages = 0;
+        s->checkpoint_at = WAL_PAGES_DUE;
+    }
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+        return sql_failed(&s->writer, "checkpoint", rc, p);
+    return OK;
+}

@@ -1,0 +1,144 @@
+#ifndef STORE_SQLITE_H
+#define STORE_SQLITE_H
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "problem.h"
+#include "store.h"
+
+/**
+ * What the files of the SQLite engine share, and nobody else sees: the connection, its statements,
+ * the lock file.
+ */
+
+/* Statements by the address of their text: the SQL stands where it is used, and is prepared once. */
+enum { SQL_SLOTS = 256 };
+
+struct sql_slot {
+    const char *text;
+    sqlite3_stmt *statement;
+};
+
+struct store_conn {
+    sqlite3 *db;
+    struct store *store;
+    bool is_writer;
+    struct sql_slot slots[SQL_SLOTS];
+    uint8_t *scratch; /* the blobs of the last row that was handed out */
+    size_t scratch_cap;
+};
+
+/**
+ * Invariants:
+ * 1. the gate is held exactly while in_transaction, and during a checkpoint;
+ * 2. in_transaction: BEGIN IMMEDIATE was done, and neither COMMIT nor ROLLBACK (SQLite may have
+ *    rolled back by itself after an error: then every further write is refused);
+ * 3. once read_only, no transaction begins again in this process.
+ */
+struct store {
+    struct store_conn writer;
+    char *path;    /* without links: the same file has the same lock */
+    int lock_fd;   /* <path>.lock */
+    bool is_guest; /* a command: never checkpoints */
+    bool in_transaction;
+    bool changed;          /* this transaction wrote a run: the generation rises with it */
+    int64_t wal_pages;     /* in the WAL after the last commit; 0: it is empty */
+    int64_t checkpoint_at; /* wal_pages from which the next checkpoint is due */
+    atomic_bool read_only;
+};
+
+/* ---- store_sqlite_file.c: the file and its locks ---- */
+
+enum store_lock { STORE_LOCK_SERVER = 0, STORE_LOCK_GATE = 1 }; /* the byte of <path>.lock */
+
+/** store_file_resolve(path, out, p): the path without links, also of a file that is not there yet.  malloc'ed. */
+int store_file_resolve(const char *path, char **out, struct problem *p);
+
+/** store_file_check_local(path, p): refuse a network file system. */
+int store_file_check_local(const char *path, struct problem *p);
+
+/** store_file_check(path, fresh, p): by its header absent or empty (fresh), or ours and not newer.
+ *  Opens and closes the file, which drops SQLite's locks: not while this process has it open. */
+int store_file_check(const char *path, bool *fresh, struct problem *p);
+
+/** store_file_create(path, p): make it with mode 0600, or give an empty one that mode. */
+int store_file_create(const char *path, struct problem *p);
+
+bool store_lock_exists(const char *path);
+int store_lock_open(const char *path, int *fd, struct problem *p);
+/** store_lock_take(fd, lock, wait_ms): true when it is ours; it is dropped with the descriptor at the latest. */
+bool store_lock_take(int fd, enum store_lock lock, int wait_ms);
+void store_lock_drop(int fd, enum store_lock lock);
+
+/* ---- store_sqlite_migrate.c: the schema ---- */
+
+enum { STORE_APPLICATION_ID = 0x54616c79 };
+
+int store_schema_latest(void); /* the greatest number of the migrations in the binary */
+/** store_schema_check(c, version, p): the open database is empty (version 0) or ours and not newer. */
+int store_schema_check(struct store_conn *c, int *version, struct problem *p);
+/** store_schema_migrate(c, from, p): run the migrations after version from, one transaction each. */
+int store_schema_migrate(struct store_conn *c, int from, struct problem *p);
+
+/* ---- store_sqlite.c ---- */
+
+/** store_guest_open(out, path, create, p): the database for one short transaction of a command, beside a
+ *  server that may be running: store_begin .. store_commit, then store_close. */
+int store_guest_open(struct store **out, const char *path, bool create, struct problem *p);
+
+/** store_writing(s, p): OK inside a live transaction; every store_write_... asks first. */
+int store_writing(struct store *s, struct problem *p);
+
+/* ---- store_sqlite_statement.c ---- */
+
+/**
+ * One use of a cached statement: sql_begin, sql_int... in the order of ?1, ?2, ..., then sql_step
+ * until no row (or sql_run), then sql_end on every path: no statement stays open.  Errors of binding
+ * are remembered and reported by sql_step.  A statement that is in use already (a scan inside a
+ * scan) is prepared anew.
+ */
+struct sql {
+    struct store_conn *c;
+    sqlite3_stmt *statement;
+    const char *what; /* for the error: "read a batch" */
+    int rc;
+    int n_bound;
+    bool temporary;
+};
+
+/** text must have static storage: its address is the key. */
+void sql_begin(struct sql *q, struct store_conn *c, const char *what, const char *text);
+void sql_int(struct sql *q, int64_t value);
+void sql_double(struct sql *q, double value);                /* NAN is NULL */
+void sql_text(struct sql *q, const char *text);              /* NULL is NULL; borrowed until sql_end */
+void sql_blob(struct sql *q, const void *data, size_t size); /* borrowed until sql_end */
+int sql_step(struct sql *q, bool *row, struct problem *p);
+int sql_run(struct sql *q, struct problem *p); /* sql_step for a statement without rows, and sql_end */
+void sql_end(struct sql *q);
+
+int64_t sql_column_int(struct sql *q, int column);
+double sql_column_double(struct sql *q, int column);    /* NULL is NAN */
+const char *sql_column_text(struct sql *q, int column); /* NULL is NULL; until the next step */
+const uint8_t *sql_column_blob(struct sql *q, int column, size_t *size);
+/** sql_column_copy(q, column, out, size): a text column into an array; a damaged database if it does not fit. */
+void sql_column_copy(struct sql *q, int column, char *out, size_t size);
+
+/** sql_keep(c, a, a_size, b, b_size, p): copy one or two blobs (b may be NULL) into the connection's
+ *  scratch and point to them there, so that they outlive the statement: until the next call. */
+int sql_keep(struct store_conn *c, const uint8_t **a, size_t a_size, const uint8_t **b, size_t b_size,
+             struct problem *p);
+
+/** Free all cached statements: before sqlite3_close. */
+void sql_release(struct store_conn *c);
+/** Run several statements without rows (pragmas, a migration). */
+int sql_script(struct store_conn *c, const char *what, const char *text, struct problem *p);
+/** One integer, from a statement that is not worth keeping. */
+int sql_pragma_int(struct store_conn *c, const char *text, int64_t *out, struct problem *p);
+/** sql_failed(c, what, rc, p): an engine error as a problem.  An I/O error of the writer ends all writing. */
+int sql_failed(struct store_conn *c, const char *what, int rc, struct problem *p);
+
+#endif
