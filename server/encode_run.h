@@ -14,4 +14,12 @@ void encode_run_fields(struct json_writer *w, const struct run_row *run, int64_t
 /** "series": [...] of a run's document; class_names from run->stages (null where not declared). */
 void encode_run_series(struct json_writer *w, const struct run_row *run, const struct series_row *series, size_t n);
 
+/**
+ * encode_run_document(w, run, now, series, n): the whole document of a run, braces included: what GET,
+ * PUT and PATCH of a run answer.  A weighted mean has null for task and num_classes, totals that never
+ * said their classes null for num_classes; last_epoch and last_step are null while a series is empty.
+ */
+void encode_run_document(struct json_writer *w, const struct run_row *run, int64_t now, const struct series_row *series,
+                         size_t n);
+
 #endif

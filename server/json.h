@@ -15,6 +15,7 @@
  * accept or round never reaches it.  Texts written here are compact, numbers as json_format_double
  * prints them.
  */
+struct json_writer;
 struct json; /* a parsed value; borrowed from its document */
 struct json_document;
 
@@ -34,6 +35,8 @@ const struct json *json_child(const struct json *v);         /* first item; NULL
 const struct json *json_next(const struct json *v);          /* next sibling; NULL */
 const char *json_name(const struct json *v);                 /* the key of an object's item */
 const struct json *json_get(const struct json *object, const char *key); /* case-sensitive; NULL */
+/** A value as compact JSON text: into an answer. */
+void json_write(struct json_writer *w, const struct json *v);
 /** A value as compact JSON text, in the arena; NULL: no memory. */
 char *json_text(const struct json *v, struct arena *arena);
 
