@@ -56,7 +56,7 @@ int api_metrics_get(struct request *q, struct response *r, struct problem *p)
 {
     enum media media;
     int rc = query_media(q, MEDIA_JSON, &media, p);
-    if (rc != OK || query_etag_list(q, r, 0, 0))
+    if (rc != OK || query_etag_list(q, r, NULL, 0))
         return rc;
     struct json_writer w;
     json_writer_init(&w, &r->body);

@@ -97,13 +97,11 @@ static int read_ask(struct request *q, struct steps_ask *ask, enum media *media,
     if (rc == OK && ask->from > ask->to)
         rc = problem_set(p, PROBLEM_INVALID, "?from", "from lies after to");
     if (rc == OK)
-        rc = query_int(q, "points", 1, INT64_MAX, POINTS_DEFAULT, &ask->points, p);
+        rc = query_int(q, "points", 1, most, POINTS_DEFAULT < most ? POINTS_DEFAULT : most, &ask->points, p);
     if (rc == OK)
         rc = query_int(q, "rank", 0, QUERY_RANK_MAX, -1, &ask->rank, p);
     if (rc == OK)
         rc = query_int(q, "window", 1, QUERY_INTEGER_MAX, 0, &ask->window, p);
-    if (rc == OK && ask->points > most)
-        ask->points = most;
     return rc;
 }
 

@@ -99,8 +99,8 @@ int query_finish(struct response *r, int rc, struct problem *p);
 
 /** query_etag(q, r, run): set the ETag of this representation; true if the client has it already (r is then the 304). */
 bool query_etag(struct request *q, struct response *r, const struct run_row *run);
-/** query_etag_list(q, r, generation, crashed): the same for a list: crashed is how many of its running runs read crashed. */
-bool query_etag_list(struct request *q, struct response *r, int64_t generation, int64_t crashed);
+/** query_etag_list(q, r, data, size): the same for a list, whose state the caller has written into data (NULL: constant). */
+bool query_etag_list(struct request *q, struct response *r, const void *data, size_t size);
 /** etag_matches(header, etag): does an If-None-Match (a list, a star, weak tags) name this tag? */
 bool etag_matches(const char *header, const char *etag);
 

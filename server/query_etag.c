@@ -2,8 +2,8 @@
  * Why: live pages ask again and again; most of the time nothing has changed and 304 is the answer.
  *
  * An ETag is a hash of all that an answer depends on: this build, the run (its incarnation, revision
- * and effective status) or the list's generation, and the representation: path, parameters, limits
- * and media.  Heartbeats change none of a run's, so they leave its tags alone.  Any thread.
+ * and effective status) or those of every run of a list, and the representation: path, parameters,
+ * limits and media.  Heartbeats change none of these, so they leave the tags alone.  Any thread.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -103,11 +103,11 @@ bool query_etag(struct request *q, struct response *r, const struct run_row *run
     return finish(q, r, &b);
 }
 
-bool query_etag_list(struct request *q, struct response *r, int64_t generation, int64_t crashed)
+bool query_etag_list(struct request *q, struct response *r, const void *data, size_t size)
 {
     struct buffer b;
     buffer_init(&b);
     add_representation(&b, q);
-    buffer_printf(&b, "%" PRId64 " %" PRId64, generation, crashed);
+    buffer_add(&b, data, size);
     return finish(q, r, &b);
 }

@@ -41,7 +41,8 @@ static struct step_cache_key key_of(const struct step_mean_job *job, const struc
 
 static int end_step(struct step_scan *scan)
 {
-    if (scan->state.batches == 0 || scan->state.counts.total == 0)
+    /* empty is a step that saw nothing; one whose samples were all ignored would have logged a value */
+    if (scan->state.samples == 0 && scan->state.counts.total == 0)
         return OK;
     for (size_t i = 0; i < scan->n_sums; i++) {
         struct step_sum *s = &scan->sums[i];

@@ -6,7 +6,7 @@
 
 /**
  * What averaging logged values would have shown: the plain mean, over the steps of an epoch, of the
- * metric of each step (its ranks added).  Steps without a decision and values that are undefined are
+ * metric of each step (its ranks added).  Steps that saw no sample and values that are undefined are
  * left out (metrics.md, section 9).
  */
 enum { STEP_CACHE_BYTES = 32 << 20 };
