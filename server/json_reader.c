@@ -137,6 +137,8 @@ int json_reader_wrong_type(struct json_reader *r, const char *wanted)
 void json_reader_init(struct json_reader *r, const char *body, const char *text, size_t size, struct arena *arena,
                       struct problem *p)
 {
+    if (size == 0)
+        body = text = ""; /* of an empty body there may be no pointer */
     r->body = body;
     r->arena = arena;
     r->p = p;
@@ -450,22 +452,34 @@ static bool plain_count(struct json_reader *r, int64_t *out)
     return true;
 }
 
-int json_reader_counts(struct json_reader *r, int64_t *out, size_t cap, const char *what, size_t *n)
+static bool grow_counts(struct json_reader *r, struct json_counts *c, size_t max)
 {
-    int rc = json_reader_array(r);
-    size_t size = 0;
-    int more;
+    size_t cap = c->cap == 0 ? 16 : c->cap * 2;
+    cap = cap < max ? cap : max;
+    int64_t *values = arena_grow(r->arena, c->values, c->cap * sizeof *values, cap * sizeof *values);
+    if (values == NULL)
+        return false;
+    c->values = values;
+    c->cap = cap;
+    return true;
+}
+
+int json_reader_counts(struct json_reader *r, struct json_counts *out, size_t max, const char *what)
+{
+    int rc = json_reader_array(r), more;
     if (rc != OK)
         return rc;
+    out->n = 0;
     while ((more = json_reader_item(r)) == JSON_MORE) {
-        if (size == cap)
-            return json_reader_fail(r, PROBLEM_INVALID, "", "more than %zu %s", cap, what);
-        if (!plain_count(r, &out[size]) && (rc = json_reader_int(r, 0, JSON_INT_MAX, &out[size])) != OK)
+        if (out->n == max)
+            return json_reader_fail(r, PROBLEM_INVALID, "", "more than %zu %s", max, what);
+        if (out->n == out->cap && !grow_counts(r, out, max))
+            return no_memory(r);
+        int64_t *value = &out->values[out->n];
+        if (!plain_count(r, value) && (rc = json_reader_int(r, 0, JSON_INT_MAX, value)) != OK)
             return rc;
-        size++;
+        out->n++;
     }
-    if (more == JSON_END)
-        *n = size;
     return more == JSON_END ? OK : more;
 }
 

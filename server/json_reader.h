@@ -48,6 +48,12 @@ struct json_frame {
     bool has_item;
 };
 
+/* Counts, in memory of the reader's arena or of the caller (cap = what there is; more is never asked). */
+struct json_counts {
+    int64_t *values;
+    size_t n, cap;
+};
+
 struct json_reader {
     const char *body, *at, *end; /* body: where byte offsets count from */
     struct arena *arena;
@@ -96,8 +102,9 @@ int json_reader_text(struct json_reader *r, const char **out);
 int json_reader_int(struct json_reader *r, int64_t min, int64_t max, int64_t *out);
 int json_reader_double(struct json_reader *r, double *out); /* finite */
 int json_reader_null(struct json_reader *r);
-/** An array of at most cap counts, each 0 .. JSON_INT_MAX.  what: for the text when there are more. */
-int json_reader_counts(struct json_reader *r, int64_t *out, size_t cap, const char *what, size_t *n);
+/** An array of at most max counts, each 0 .. JSON_INT_MAX, into out, which grows as needed.  what: their
+ *  name, for the text when there are more. */
+int json_reader_counts(struct json_reader *r, struct json_counts *out, size_t max, const char *what);
 /** Any value, checked. */
 int json_reader_skip(struct json_reader *r);
 /** Any value, checked; out: its text, as sent. */

@@ -42,6 +42,9 @@ struct record_list {
     size_t bytes;            /* what it weighs in the queue */
 };
 
+/* The limit of records times this bounds all series of a request: small names must not fill the memory. */
+enum { RECORD_SERIES_MEAN = 20 };
+
 enum body_kind { BODY_JSON, BODY_NDJSON };
 
 /**
@@ -53,7 +56,8 @@ enum body_kind { BODY_JSON, BODY_NDJSON };
  * (shapes, conflicts, overflow of sums) is ingest's.
  * body     borrowed; need not be NUL-terminated.
  * Returns  OK; PROBLEM_MALFORMED (with byte offset, and for NDJSON the record), PROBLEM_INVALID,
- *          PROBLEM_UNKNOWN_FIELD, PROBLEM_TOO_LARGE (records), PROBLEM_COUNT_OVERFLOW,
+ *          PROBLEM_UNKNOWN_FIELD, PROBLEM_TOO_LARGE (records; or more than RECORD_SERIES_MEAN series a
+ *          record, on the average of the limit), PROBLEM_COUNT_OVERFLOW,
  *          PROBLEM_INTERNAL (no memory).  Each with a pointer to the first wrong place.
  * Cost     O(size).  Any thread.
  */
@@ -62,5 +66,8 @@ int decode_records(const char *body, size_t size, enum body_kind kind, const str
 
 /** name_is_valid(text, length, max): [A-Za-z0-9][A-Za-z0-9._-]{0,max-1}: run ids (128) and stages (64). */
 bool name_is_valid(const char *text, size_t length, size_t max);
+
+/** attempt_is_valid(text, length): 1 .. ATTEMPT_MAX bytes of UTF-8 without control characters. */
+bool attempt_is_valid(const char *text, size_t length);
 
 #endif
