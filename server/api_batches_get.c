@@ -38,6 +38,10 @@ int api_batches_get(struct request *q, struct response *r, struct problem *p)
     rc = query_run_begin(q, true, &run, p);
     if (rc != OK || query_etag(q, r, &run.run))
         goto out;
+    if (run.stage_known && ask.name != NULL && query_series(&run, ask.name) == NULL) {
+        rc = problem_set(p, PROBLEM_INVALID, "?name", "stage %s has no series under this name", run.stage);
+        goto out;
+    }
     r->content_type = "application/x-ndjson";
     rc = query_export(q, &ask, &r->body, &next, p);
     if (rc == OK && next != NULL)
