@@ -1,0 +1,366 @@
+/**
+ * The queue and the writer thread: take all that is queued, settle it, commit once, answer.
+ *
+ * Guarantees:
+ * 1. a job is done exactly once, after the commit that holds it (or after its refusal was certain);
+ * 2. a failed transaction fails every job of its group: nothing of it is stored, nothing is kept in
+ *    memory;
+ * 3. jobs take effect in the order in which they were submitted.
+ *
+ * Between groups the writer removes deleted runs in small transactions and checkpoints.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "ingest_group.h"
+#include "log.h"
+
+enum { IDLE_MS = 500, PURGE_ROWS = 2000 };
+
+struct ingest {
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t wake;
+    struct job *head, **tail;
+    bool stopping;
+    struct ingest_stats stats; /* queue_bytes and queue_jobs include the group being written */
+
+    /* constant, or the writer's alone */
+    int64_t queue_bytes_max;
+    struct store *store;
+    struct group group;
+    pthread_t thread;
+    bool purge; /* hidden runs may be left */
+    bool dirty; /* the WAL may hold something */
+};
+
+/* ---- a group ---- */
+
+static int settle(struct group *g, struct job *job)
+{
+    job->problem.code = 0;
+    switch (job->kind) {
+    case JOB_BATCHES:
+        return group_settle_batches(g, job);
+    case JOB_RUN_PUT:
+        return group_settle_put(g, job);
+    case JOB_RUN_PATCH:
+        return group_settle_patch(g, job);
+    case JOB_RUN_DELETE:
+        return group_settle_delete(g, job);
+    case JOB_REWIND:
+        return group_settle_rewind(g, job);
+    }
+    return problem_set(&job->problem, PROBLEM_INTERNAL, NULL, "no such job");
+}
+
+static size_t count_measures(const struct job *first)
+{
+    size_t n = 0;
+
+    for (const struct job *job = first; job != NULL; job = job->next)
+        if (job->kind == JOB_BATCHES)
+            for (size_t i = 0; i < job->records->n_records; i++)
+                n += job->records->records[i].n_measures;
+    return n;
+}
+
+static int settle_all(struct ingest *in, struct job *first, struct problem *p)
+{
+    for (struct job *job = first; job != NULL; job = job->next) {
+        job->status = settle(&in->group, job);
+        /* a refusal is the job's alone; a failing database, or half a write, is everybody's */
+        if (job->status == PROBLEM_STORAGE || in->group.broken) {
+            *p = job->problem;
+            return job->status != OK ? job->status : problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        }
+    }
+    return group_flush(&in->group, p);
+}
+
+/* One transaction for all.  Returns OK, or what failed for every one of them. */
+static int write_group(struct ingest *in, struct job *first, int64_t *commit_us, struct problem *p)
+{
+    in->group.broken = in->group.hid_runs = false;
+    int status = group_reserve(&in->group, count_measures(first), p);
+    if (status == OK)
+        status = store_begin(in->store, p);
+    if (status != OK)
+        return status;
+    status = settle_all(in, first, p);
+    group_clear(&in->group);
+    if (status != OK) {
+        store_rollback(in->store);
+        return status;
+    }
+    int64_t start = clock_monotonic_us();
+    status = store_commit(in->store, p);
+    *commit_us = clock_monotonic_us() - start;
+    return status;
+}
+
+static void fail_all(struct job *first, int status, const struct problem *p)
+{
+    for (struct job *job = first; job != NULL; job = job->next) {
+        job->status = status;
+        job->problem = *p;
+        job->accepted = job->duplicates = job->stale = 0;
+        job->removed = job->revision = 0;
+        job->created = false;
+    }
+}
+
+/* The numbers move before the answers go out, so that who got an answer sees itself counted. */
+static void count_group(struct ingest *in, const struct job *first, bool committed, int64_t commit_us)
+{
+    pthread_mutex_lock(&in->mutex);
+    struct ingest_stats *stats = &in->stats;
+    if (committed) {
+        stats->commits++;
+        stats->last_commit_us = commit_us;
+    }
+    for (const struct job *job = first; job != NULL; job = job->next) {
+        stats->queue_jobs--;
+        stats->queue_bytes -= (int64_t)job->bytes;
+        stats->refused += job->status != OK;
+        if (job->status == OK && job->kind == JOB_BATCHES) {
+            stats->records += job->accepted;
+            stats->duplicates += job->duplicates;
+            stats->stale += job->stale;
+        }
+    }
+    pthread_mutex_unlock(&in->mutex);
+}
+
+static void process(struct ingest *in, struct job *first)
+{
+    struct problem problem = {0};
+    int64_t commit_us = 0;
+    int status = write_group(in, first, &commit_us, &problem);
+
+    if (status != OK) {
+        log_event(LOG_ERROR, "commit-failed", "%s", problem.detail);
+        fail_all(first, status, &problem);
+    } else {
+        in->purge |= in->group.hid_runs;
+        in->dirty = true;
+    }
+    count_group(in, first, status == OK, commit_us);
+    for (struct job *job = first, *next; job != NULL; job = next) {
+        next = job->next; /* done() may free the job */
+        job->next = NULL;
+        job->done(job);
+    }
+}
+
+/* ---- between groups ---- */
+
+static void purge_some(struct ingest *in)
+{
+    struct problem p;
+    bool more = false;
+    int status = store_begin(in->store, &p);
+
+    if (status == OK)
+        status = store_write_purge(in->store, PURGE_ROWS, &more, &p);
+    if (status == OK)
+        status = store_commit(in->store, &p);
+    else
+        store_rollback(in->store);
+    if (status != OK) /* the next start, or the next deletion, tries again */
+        log_event(LOG_ERROR, "purge-failed", "%s", p.detail);
+    in->purge = status == OK && more;
+    in->dirty = true;
+}
+
+static void keep_house(struct ingest *in, bool idle)
+{
+    struct problem p;
+
+    if (in->purge) {
+        purge_some(in);
+        idle = false;
+    }
+    if (store_checkpoint(in->store, idle, &p) != OK)
+        log_event(LOG_ERROR, "checkpoint-failed", "%s", p.detail);
+    if (idle)
+        in->dirty = false;
+}
+
+/* ---- the thread ---- */
+
+static struct timespec in_ms(int64_t ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+/* All that is queued; NULL when there is time for housework.  false: stopped, and nothing is left. */
+static bool take_all(struct ingest *in, struct job **out)
+{
+    struct timespec until = in_ms(IDLE_MS);
+    int rc = 0;
+
+    pthread_mutex_lock(&in->mutex);
+    while (in->head == NULL && !in->stopping && !in->purge && rc != ETIMEDOUT)
+        rc = in->dirty ? pthread_cond_timedwait(&in->wake, &in->mutex, &until)
+                       : pthread_cond_wait(&in->wake, &in->mutex);
+    *out = in->head;
+    in->head = NULL;
+    in->tail = &in->head;
+    bool go_on = *out != NULL || !in->stopping;
+    pthread_mutex_unlock(&in->mutex);
+    return go_on;
+}
+
+static void *writer_main(void *context)
+{
+    struct ingest *in = context;
+    struct job *jobs = NULL;
+
+    while (take_all(in, &jobs)) {
+        if (jobs != NULL)
+            process(in, jobs);
+        keep_house(in, jobs == NULL);
+    }
+    return NULL;
+}
+
+/* ---- the door ---- */
+
+static bool init_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+
+    if (pthread_condattr_init(&attributes) != 0)
+        return false;
+    bool ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(wake, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    return ok;
+}
+
+int ingest_start(struct ingest **out, struct store *store, const struct limits *limits, struct problem *p)
+{
+    struct ingest *in = calloc(1, sizeof *in);
+
+    if (in == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    in->store = store;
+    in->queue_bytes_max = limits->queue_bytes;
+    in->tail = &in->head;
+    in->purge = in->dirty = true; /* an earlier process may have left both */
+    int status = group_init(&in->group, store, p);
+    if (status != OK) {
+        free(in);
+        return status;
+    }
+    bool has_mutex = pthread_mutex_init(&in->mutex, NULL) == 0;
+    bool has_wake = has_mutex && init_wake(&in->wake);
+    if (!has_wake || pthread_create(&in->thread, NULL, writer_main, in) != 0) {
+        if (has_wake)
+            pthread_cond_destroy(&in->wake);
+        if (has_mutex)
+            pthread_mutex_destroy(&in->mutex);
+        group_release(&in->group);
+        free(in);
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "cannot start the writer thread");
+    }
+    *out = in;
+    return OK;
+}
+
+int ingest_submit(struct ingest *in, struct job *job, struct problem *p)
+{
+    int status = OK;
+
+    pthread_mutex_lock(&in->mutex);
+    if (in->stopping) {
+        status = problem_set(p, PROBLEM_STOPPING, NULL, "the server is stopping: nothing was stored");
+    } else if (in->stats.queue_jobs > 0 && (int64_t)job->bytes > in->queue_bytes_max - in->stats.queue_bytes) {
+        /* one job alone is always let in: it could never be sent otherwise */
+        status = problem_set(p, PROBLEM_BUSY, NULL, "the queue is full: nothing was stored, send it again in a second");
+        if (p != NULL)
+            p->retry_after_s = 1;
+    } else {
+        job->next = NULL;
+        job->status = OK;
+        bool was_empty = in->head == NULL;
+        *in->tail = job;
+        in->tail = &job->next;
+        in->stats.queue_jobs++;
+        in->stats.queue_bytes += (int64_t)job->bytes;
+        if (was_empty)
+            pthread_cond_signal(&in->wake);
+    }
+    pthread_mutex_unlock(&in->mutex);
+    return status;
+}
+
+struct waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool done;
+};
+
+static void wake_waiter(struct job *job)
+{
+    struct waiter *w = job->context;
+
+    pthread_mutex_lock(&w->mutex);
+    w->done = true;
+    pthread_cond_signal(&w->wake); /* with the mutex held: the waiter's stack is gone once it wakes */
+    pthread_mutex_unlock(&w->mutex);
+}
+
+int ingest_run(struct ingest *in, struct job *job)
+{
+    struct waiter w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+    job->done = wake_waiter;
+    job->context = &w;
+    int status = ingest_submit(in, job, &job->problem);
+    if (status != OK) {
+        job->status = status;
+        return status;
+    }
+    pthread_mutex_lock(&w.mutex);
+    while (!w.done)
+        pthread_cond_wait(&w.wake, &w.mutex);
+    pthread_mutex_unlock(&w.mutex);
+    pthread_cond_destroy(&w.wake);
+    pthread_mutex_destroy(&w.mutex);
+    return job->status;
+}
+
+void ingest_stats_get(struct ingest *in, struct ingest_stats *out)
+{
+    pthread_mutex_lock(&in->mutex);
+    *out = in->stats;
+    pthread_mutex_unlock(&in->mutex);
+}
+
+void ingest_stop(struct ingest *in)
+{
+    if (in == NULL)
+        return;
+    pthread_mutex_lock(&in->mutex);
+    in->stopping = true;
+    pthread_cond_signal(&in->wake);
+    pthread_mutex_unlock(&in->mutex);
+    pthread_join(in->thread, NULL);
+    pthread_cond_destroy(&in->wake);
+    pthread_mutex_destroy(&in->mutex);
+    group_release(&in->group);
+    free(in);
+}

@@ -1,0 +1,462 @@
+/**
+ * The nodes of a group: found by hash, made in order, undone in reverse.
+ *
+ * A bucket lists its nodes newest first, so undoing the newest node is always a removal at the head.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest_group.h"
+
+enum { BUCKETS_MIN = 256, STATE_BYTES_MAX = 256 << 20 };
+
+static int no_memory(struct problem *p)
+{
+    return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+}
+
+/* ---- memory ---- */
+
+/* The size stands in front of each piece, so that what the states hold is known. */
+static void *count_resize(void *context, void *old, size_t size)
+{
+    struct group *g = context;
+    max_align_t *block = old != NULL ? (max_align_t *)old - 1 : NULL;
+    size_t old_size = 0;
+
+    if (block != NULL)
+        memcpy(&old_size, block, sizeof old_size);
+    if (size == 0) {
+        g->state_bytes -= old_size;
+        free(block);
+        return NULL;
+    }
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    block = realloc(block, size + sizeof *block);
+    if (block == NULL)
+        return NULL;
+    memcpy(block, &size, sizeof size);
+    g->state_bytes += size - old_size;
+    return block + 1;
+}
+
+int group_init(struct group *g, struct store *store, struct problem *p)
+{
+    static const struct shape mean = {.form = FORM_MEAN};
+
+    memset(g, 0, sizeof *g);
+    g->store = store;
+    g->conn = store_writer(store);
+    g->memory = (struct memory){.resize = count_resize, .context = g};
+    g->state_bytes_max = STATE_BYTES_MAX;
+    arena_init(&g->arena);
+    int status = state_init(&g->batch_state, &mean, false, g->memory);
+    return status == OK ? group_reserve(g, 0, p) : problem_from_status(p, status);
+}
+
+void group_release(struct group *g)
+{
+    group_clear(g);
+    state_release(&g->batch_state);
+    free(g->buckets);
+    free(g->nodes);
+    free(g->batches);
+    free(g->packed);
+}
+
+int group_reserve(struct group *g, size_t n_measures, struct problem *p)
+{
+    size_t n = BUCKETS_MIN;
+
+    while (n < n_measures * 2)
+        n *= 2;
+    if (n > g->n_buckets) {
+        struct node **buckets = calloc(n, sizeof *buckets);
+        if (buckets == NULL)
+            return no_memory(p);
+        free(g->buckets);
+        g->buckets = buckets;
+        g->n_buckets = n;
+    }
+    return OK;
+}
+
+static void release_node(struct group *g, struct node *node)
+{
+    if (node->kind == NODE_RUN)
+        run_row_release(&((struct group_run *)node)->row);
+    else if (node->kind == NODE_EPOCH)
+        epoch_release(g, (struct group_epoch *)node);
+}
+
+void group_clear(struct group *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        g->buckets[g->nodes[i]->hash & (g->n_buckets - 1)] = NULL;
+        release_node(g, g->nodes[i]);
+    }
+    g->n_nodes = 0;
+    g->n_batches = 0;
+    arena_release(&g->arena);
+}
+
+struct group_mark group_mark(const struct group *g)
+{
+    return (struct group_mark){.n_nodes = g->n_nodes, .n_batches = g->n_batches};
+}
+
+void group_undo(struct group *g, struct group_mark mark)
+{
+    while (g->n_nodes > mark.n_nodes) {
+        struct node *node = g->nodes[--g->n_nodes];
+        g->buckets[node->hash & (g->n_buckets - 1)] = node->next;
+        if (node->kind == NODE_EPOCH) {
+            struct group_series *series = ((struct group_epoch *)node)->series;
+            if (series->last_used == (struct group_epoch *)node)
+                series->last_used = NULL;
+        }
+        release_node(g, node);
+    }
+    g->n_batches = mark.n_batches;
+}
+
+/* A zeroed node of a size, in the table and in the list; NULL: no memory. */
+static void *add_node(struct group *g, enum node_kind kind, uint64_t hash, size_t size)
+{
+    if (g->n_nodes == g->cap_nodes) {
+        size_t cap = g->cap_nodes < 256 ? 256 : g->cap_nodes * 2;
+        struct node **nodes = realloc(g->nodes, cap * sizeof *nodes);
+        if (nodes == NULL)
+            return NULL;
+        g->nodes = nodes;
+        g->cap_nodes = cap;
+    }
+    struct node *node = arena_alloc(&g->arena, size);
+    if (node == NULL)
+        return NULL;
+    memset(node, 0, size);
+    struct node **bucket = &g->buckets[hash & (g->n_buckets - 1)];
+    node->kind = kind;
+    node->hash = hash;
+    node->next = *bucket;
+    *bucket = node;
+    g->nodes[g->n_nodes++] = node;
+    return node;
+}
+
+/* ---- hashes ---- */
+
+static uint64_t mix(uint64_t h, uint64_t value)
+{
+    h = (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ (h >> 32);
+}
+
+static uint64_t mix_text(uint64_t h, const char *text)
+{
+    uint64_t f = UINT64_C(0xcbf29ce484222325);
+
+    for (; *text != '\0'; text++)
+        f = (f ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return mix(h, f);
+}
+
+static uint64_t mix_pointer(enum node_kind kind, const void *pointer)
+{
+    return mix((uint64_t)kind + 1, (uint64_t)(uintptr_t)pointer);
+}
+
+/* The next node of this hash and kind in its bucket, from node on. */
+static struct node *same(struct node *node, enum node_kind kind, uint64_t hash)
+{
+    while (node != NULL && (node->hash != hash || node->kind != kind))
+        node = node->next;
+    return node;
+}
+
+static struct node *bucket_of(struct group *g, uint64_t hash)
+{
+    return g->buckets[hash & (g->n_buckets - 1)];
+}
+
+/* ---- runs ---- */
+
+int group_find_run(struct group *g, const char *id, struct group_run **out, struct problem *p)
+{
+    uint64_t hash = mix_text(NODE_RUN, id);
+
+    for (struct node *n = same(bucket_of(g, hash), NODE_RUN, hash); n != NULL; n = same(n->next, NODE_RUN, hash)) {
+        struct group_run *run = (struct group_run *)n;
+        if (strcmp(run->row.id, id) == 0) {
+            *out = run;
+            return OK;
+        }
+    }
+
+    struct run_row row;
+    bool found = false;
+    int status = store_run_find(g->conn, id, &row, &found, p);
+    if (status != OK)
+        return status;
+    struct group_run *run = NULL;
+    if (found) {
+        run = add_node(g, NODE_RUN, hash, sizeof *run);
+        if (run == NULL) {
+            run_row_release(&row);
+            return no_memory(p);
+        }
+        run->row = row;
+    }
+    *out = run;
+    return OK;
+}
+
+static void copy_name(char *out, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n >= size)
+        n = size - 1; /* callers have checked the length */
+    memcpy(out, text, n);
+    out[n] = '\0';
+}
+
+int group_new_run(struct group *g, const char *id, const char *project, int64_t now, struct group_run **out,
+                  struct problem *p)
+{
+    struct group_run *run = add_node(g, NODE_RUN, mix_text(NODE_RUN, id), sizeof *run);
+
+    if (run == NULL)
+        return no_memory(p);
+    copy_name(run->row.id, sizeof run->row.id, id);
+    copy_name(run->row.project, sizeof run->row.project, project != NULL ? project : "default");
+    run->row.status = RUN_RUNNING;
+    run->row.created_at = run->row.updated_at = run->row.seen_at = now;
+    run->attempts_known = true; /* there are none */
+    *out = run;
+    return OK;
+}
+
+/* ---- series ---- */
+
+static uint64_t series_hash(const struct group_run *run, const char *stage, const char *name)
+{
+    return mix_text(mix_text(mix_pointer(NODE_SERIES, run), stage), name);
+}
+
+int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name,
+                      struct group_series **out, struct problem *p)
+{
+    uint64_t hash = series_hash(run, stage, name);
+
+    for (struct node *n = same(bucket_of(g, hash), NODE_SERIES, hash); n != NULL;
+         n = same(n->next, NODE_SERIES, hash)) {
+        struct group_series *series = (struct group_series *)n;
+        if (series->run == run && strcmp(series->row.name, name) == 0 && strcmp(series->row.stage, stage) == 0) {
+            *out = series;
+            return OK;
+        }
+    }
+
+    struct series_row row;
+    bool found = false;
+    if (run->row.run != 0) {
+        int status = store_series_find(g->conn, run->row.run, stage, name, &row, &found, p);
+        if (status != OK)
+            return status;
+    }
+    struct group_series *series = NULL;
+    if (found) {
+        series = add_node(g, NODE_SERIES, hash, sizeof *series);
+        if (series == NULL)
+            return no_memory(p);
+        series->run = run;
+        series->row = row;
+    }
+    *out = series;
+    return OK;
+}
+
+int group_new_series(struct group *g, struct group_run *run, const char *stage, const struct measure *m,
+                     struct group_series **out, struct problem *p)
+{
+    struct group_series *series = add_node(g, NODE_SERIES, series_hash(run, stage, m->name), sizeof *series);
+
+    if (series == NULL)
+        return no_memory(p);
+    series->run = run;
+    copy_name(series->row.stage, sizeof series->row.stage, stage);
+    copy_name(series->row.name, sizeof series->row.name, m->name);
+    series->row.shape = m->shape;
+    series->row.last_epoch = series->row.last_step = -1;
+    *out = series;
+    return OK;
+}
+
+/* ---- epochs ---- */
+
+/* The stored rollup into the node; its blobs move to the arena. */
+static int load_epoch(struct group *g, struct group_epoch *e, struct problem *p)
+{
+    const struct series_row *series = &e->series->row;
+    int64_t epoch = e->base.epoch;
+
+    if (series->series == 0)
+        return OK;
+    int status = store_rollup_get(g->conn, series->run, series->series, epoch, 0, 0, &e->base, &e->stored, p);
+    if (status != OK || !e->stored)
+        return status;
+    uint8_t *blobs = arena_alloc(&g->arena, e->base.state_size + e->base.ranks_size);
+    if (blobs == NULL)
+        return no_memory(p);
+    memcpy(blobs, e->base.state, e->base.state_size);
+    if (e->base.ranks_size > 0)
+        memcpy(blobs + e->base.state_size, e->base.ranks, e->base.ranks_size);
+    e->base.state = blobs;
+    e->base.ranks = blobs + e->base.state_size;
+    e->packed = e->base.state;
+    e->packed_size = e->base.state_size;
+    e->batches = e->base.batches;
+    e->samples = e->base.samples;
+    return OK;
+}
+
+int group_get_epoch(struct group *g, struct group_series *series, int64_t epoch, struct group_epoch **out,
+                    struct problem *p)
+{
+    if (series->last_used != NULL && series->last_used->base.epoch == epoch) {
+        *out = series->last_used;
+        return OK;
+    }
+    uint64_t hash = mix(mix_pointer(NODE_EPOCH, series), (uint64_t)epoch);
+    for (struct node *n = same(bucket_of(g, hash), NODE_EPOCH, hash); n != NULL; n = same(n->next, NODE_EPOCH, hash)) {
+        struct group_epoch *e = (struct group_epoch *)n;
+        if (e->series == series && e->base.epoch == epoch) {
+            *out = series->last_used = e;
+            return OK;
+        }
+    }
+
+    struct group_epoch *e = add_node(g, NODE_EPOCH, hash, sizeof *e);
+    if (e == NULL)
+        return no_memory(p);
+    e->series = series;
+    e->base.epoch = epoch;
+    int status = load_epoch(g, e, p);
+    if (status == OK)
+        *out = series->last_used = e;
+    return status; /* on failure the job is undone, and the node with it */
+}
+
+/* ---- batches ---- */
+
+static uint64_t batch_hash(const struct group_epoch *epoch, const struct batch_key *key)
+{
+    return mix(mix(mix_pointer(NODE_BATCH, epoch), (uint64_t)key->step), (uint64_t)key->rank);
+}
+
+struct group_batch *group_find_batch(struct group *g, struct group_epoch *epoch, const struct batch_key *key)
+{
+    uint64_t hash = batch_hash(epoch, key);
+
+    for (struct node *n = same(bucket_of(g, hash), NODE_BATCH, hash); n != NULL; n = same(n->next, NODE_BATCH, hash)) {
+        struct group_batch *batch = (struct group_batch *)n;
+        if (batch->epoch == epoch && batch->key.step == key->step && batch->key.rank == key->rank)
+            return batch;
+    }
+    return NULL;
+}
+
+int group_new_batch(struct group *g, struct group_epoch *epoch, const struct batch_key *key, const struct measure *m,
+                    int64_t logged_at, struct problem *p)
+{
+    if (g->n_batches == g->cap_batches) {
+        size_t cap = g->cap_batches < 256 ? 256 : g->cap_batches * 2;
+        struct group_batch **batches = realloc(g->batches, cap * sizeof(struct group_batch *));
+        if (batches == NULL)
+            return no_memory(p);
+        g->batches = batches;
+        g->cap_batches = cap;
+    }
+    struct group_batch *batch = add_node(g, NODE_BATCH, batch_hash(epoch, key), sizeof *batch);
+    if (batch == NULL)
+        return no_memory(p);
+    batch->epoch = epoch;
+    batch->key = *key;
+    batch->measure = m;
+    batch->logged_at = logged_at;
+    g->batches[g->n_batches++] = batch;
+    return OK;
+}
+
+/* ---- attempts ---- */
+
+static struct group_attempt *add_attempt(struct group *g, struct group_run *run, const char *attempt)
+{
+    uint64_t hash = mix_text(mix_pointer(NODE_ATTEMPT, run), attempt);
+    struct group_attempt *a = add_node(g, NODE_ATTEMPT, hash, sizeof *a);
+
+    if (a != NULL) {
+        a->run = run;
+        copy_name(a->row.attempt, sizeof a->row.attempt, attempt);
+    }
+    return a;
+}
+
+struct attempt_loader {
+    struct group *g;
+    struct group_run *run;
+};
+
+static int load_attempt(void *context, const struct attempt_row *row)
+{
+    struct attempt_loader *l = context;
+    struct group_attempt *a = add_attempt(l->g, l->run, row->attempt);
+
+    if (a == NULL)
+        return PROBLEM_INTERNAL;
+    a->row = *row;
+    if (row->rewound) {
+        a->next_cut = l->run->cuts;
+        l->run->cuts = a;
+    }
+    if (row->number > l->run->last_number)
+        l->run->last_number = row->number;
+    return OK;
+}
+
+int group_find_attempt(struct group *g, struct group_run *run, const char *attempt, struct group_attempt **out,
+                       struct problem *p)
+{
+    uint64_t hash = mix_text(mix_pointer(NODE_ATTEMPT, run), attempt);
+
+    if (!run->attempts_known) {
+        struct attempt_loader loader = {.g = g, .run = run};
+        int status = store_attempts_each(g->conn, run->row.run, load_attempt, &loader, p);
+        if (status == PROBLEM_INTERNAL)
+            return no_memory(p);
+        if (status != OK)
+            return status;
+        run->attempts_known = true;
+    }
+    *out = NULL;
+    for (struct node *n = same(bucket_of(g, hash), NODE_ATTEMPT, hash); n != NULL;
+         n = same(n->next, NODE_ATTEMPT, hash)) {
+        struct group_attempt *a = (struct group_attempt *)n;
+        if (a->run == run && strcmp(a->row.attempt, attempt) == 0)
+            *out = a;
+    }
+    return OK;
+}
+
+int group_new_attempt(struct group *g, struct group_run *run, const char *attempt, struct problem *p)
+{
+    struct group_attempt *a = add_attempt(g, run, attempt);
+
+    if (a == NULL)
+        return no_memory(p);
+    a->row.number = ++run->last_number;
+    a->is_new = true;
+    return OK;
+}

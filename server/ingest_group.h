@@ -1,0 +1,175 @@
+#ifndef INGEST_GROUP_H
+#define INGEST_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "ingest.h"
+#include "rank_set.h"
+#include "state.h"
+#include "store.h"
+
+/**
+ * A group: the jobs that one transaction commits, while they are settled.  What the jobs accepted so
+ * far will change is held in memory as nodes of one hash table: the runs, series, epochs, batches and
+ * attempts that they named.  group_flush() writes it, in key order.
+ *
+ * Nodes are kept in the order in which they were made, so a refused job is undone by removing the
+ * nodes made since it began.  Invariants:
+ * 1. a batch node is a row that will be inserted: its key is neither stored nor in another node;
+ * 2. an epoch's sum is the stored rollup plus the batch nodes of its epoch (of the jobs accepted so
+ *    far; while a job is being added, some of its own);
+ * 3. nothing is written between the start of a JOB_BATCHES and group_flush().
+ *
+ * Thread: the writer.
+ */
+enum node_kind { NODE_RUN, NODE_SERIES, NODE_EPOCH, NODE_BATCH, NODE_ATTEMPT };
+
+struct node {
+    struct node *next; /* in its bucket, newest first */
+    uint64_t hash;
+    enum node_kind kind;
+};
+
+struct group_run {
+    struct node node;
+    struct run_row row;         /* run 0: this group creates it; owns no texts then */
+    bool touched;               /* an accepted job named it: seen_at moves */
+    bool changed;               /* and it changed its content: the revision rises */
+    bool attempts_known;        /* the stored attempts are nodes */
+    int64_t last_number;        /* the greatest attempt number */
+    struct group_attempt *cuts; /* those that made a cut, linked by next_cut */
+};
+
+struct group_attempt {
+    struct node node;
+    struct group_run *run;
+    struct attempt_row row;
+    struct group_attempt *next_cut;
+    bool is_new;
+};
+
+struct group_series {
+    struct node node;
+    struct group_run *run;
+    struct series_row row; /* series 0: this group creates it */
+    bool changed;
+    struct group_epoch *last_used; /* most records of a series name the same epoch */
+};
+
+/* The sum of one epoch of one series.  It is unpacked (hot) while it is being added to, and packed
+   again when too many are. */
+struct group_epoch {
+    struct node node;
+    struct group_series *series;
+    bool stored;            /* there is a rollup */
+    struct rollup_row base; /* that rollup, its blobs in the arena; zero if there is none */
+    bool hot;
+    struct state state;       /* the sum, if hot */
+    int64_t batches, samples; /* the sum, if not hot: packed may be base.state */
+    const uint8_t *packed;
+    size_t packed_size;
+    uint8_t *own;                      /* malloc'ed memory of packed, if not the base's */
+    bool tainted;                      /* holds parts of a job that is being undone */
+    struct group_epoch *newer, *older; /* the list of the hot */
+};
+
+struct group_batch {
+    struct node node;
+    struct group_epoch *epoch;
+    struct batch_key key;
+    const struct measure *measure; /* the job's */
+    int64_t logged_at;
+    double primary; /* its accuracy or mean; NAN: none */
+};
+
+struct group {
+    struct store *store;
+    struct store_conn *conn;
+    struct arena arena;
+    struct node **buckets; /* [n_buckets], a power of two */
+    size_t n_buckets;
+    struct node **nodes; /* in the order of making */
+    size_t n_nodes, cap_nodes;
+    struct group_batch **batches; /* in the order of making */
+    size_t n_batches, cap_batches;
+    struct memory memory; /* of the states: counts what they take */
+    size_t state_bytes, state_bytes_max;
+    struct group_epoch *hot;  /* the newest */
+    struct state batch_state; /* scratch: one batch of a weighted mean */
+    struct rank_set ranks;    /* scratch */
+    uint8_t *packed;          /* scratch */
+    size_t packed_cap;
+    bool hid_runs; /* a run was deleted: there is something to purge */
+    bool broken;   /* a write failed half-way: the transaction must not be committed */
+};
+
+struct group_mark {
+    size_t n_nodes, n_batches;
+};
+
+/* ---- ingest_group.c ---- */
+
+int group_init(struct group *g, struct store *store, struct problem *p);
+void group_release(struct group *g);
+
+/** group_reserve(g, n_measures, p): room for the jobs to come; the group holds nothing yet. */
+int group_reserve(struct group *g, size_t n_measures, struct problem *p);
+void group_clear(struct group *g); /* forget all nodes: after a flush or a failure */
+
+struct group_mark group_mark(const struct group *g);
+void group_undo(struct group *g, struct group_mark mark); /* remove the nodes made since */
+
+/** group_find_run(g, id, out, p): *out NULL if it is neither stored nor about to be. */
+int group_find_run(struct group *g, const char *id, struct group_run **out, struct problem *p);
+int group_new_run(struct group *g, const char *id, const char *project, int64_t now, struct group_run **out,
+                  struct problem *p);
+int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name,
+                      struct group_series **out, struct problem *p);
+int group_new_series(struct group *g, struct group_run *run, const char *stage, const struct measure *m,
+                     struct group_series **out, struct problem *p);
+/** group_get_epoch(g, series, epoch, out, p): its sum so far, empty if there is none. */
+int group_get_epoch(struct group *g, struct group_series *series, int64_t epoch, struct group_epoch **out,
+                    struct problem *p);
+struct group_batch *group_find_batch(struct group *g, struct group_epoch *epoch, const struct batch_key *key);
+int group_new_batch(struct group *g, struct group_epoch *epoch, const struct batch_key *key, const struct measure *m,
+                    int64_t logged_at, struct problem *p);
+/** group_find_attempt(g, run, attempt, out, p): *out NULL if it was never seen. */
+int group_find_attempt(struct group *g, struct group_run *run, const char *attempt, struct group_attempt **out,
+                       struct problem *p);
+int group_new_attempt(struct group *g, struct group_run *run, const char *attempt, struct problem *p);
+
+/* ---- ingest_epoch.c ---- */
+
+/** epoch_add(g, batch): add a batch node to its epoch's sum and set its primary.  A status of lib/;
+ *  atomic. */
+int epoch_add(struct group *g, struct group_batch *batch);
+
+/** epoch_restore(g, n_batches): rebuild every tainted epoch from its rollup and the first n_batches
+ *  batch nodes. */
+int epoch_restore(struct group *g, size_t n_batches);
+
+/** epoch_row(g, e, batches, n, new_steps, row): the epoch's rollup row after the n batches (sorted
+ *  by key, of this epoch) were added.  Its blobs lie in g's scratch and arena. */
+int epoch_row(struct group *g, struct group_epoch *e, struct group_batch *const *batches, size_t n, int64_t new_steps,
+              struct rollup_row *row);
+void epoch_release(struct group *g, struct group_epoch *e);
+
+/* ---- ingest_batches.c, ingest_flush.c, ingest_run.c, ingest_rewind.c ---- */
+
+/**
+ * Settle one job: OK or its problem.  A refused JOB_BATCHES leaves the group as it was.  The others
+ * flush the group first and write at once; g->broken says that the transaction must be given up.
+ */
+int group_settle_batches(struct group *g, struct job *job);
+int group_settle_put(struct group *g, struct job *job);
+int group_settle_patch(struct group *g, struct job *job);
+int group_settle_delete(struct group *g, struct job *job);
+int group_settle_rewind(struct group *g, struct job *job);
+
+/** group_flush(g, p): write all that was accepted, and forget it.  Inside a transaction.  On failure broken. */
+int group_flush(struct group *g, struct problem *p);
+
+#endif

@@ -1,0 +1,230 @@
+/**
+ * Settling a rewind: cut the series of the run at a position and repair their sums.
+ *
+ * Whole epochs after the cut lose their rollups.  The epoch that the cut divides is summed again from
+ * the batches that are left, since min, max and last cannot be subtracted.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest_group.h"
+
+enum { RANK_MAX = 65535 };
+
+/* Rebuilding one rollup, batch by batch in key order. */
+struct rebuild {
+    struct group *g;
+    struct state sum;
+    struct state one;
+    struct rollup_row row;
+};
+
+static int rebuild_add(void *context, const struct batch_row *b)
+{
+    struct rebuild *r = context;
+
+    if (b->key.rank < 0 || b->key.rank > RANK_MAX)
+        return ERR_CORRUPT;
+    state_clear(&r->one);
+    int status = state_add_packed(&r->one, &b->key, b->samples, 1, b->state, b->state_size);
+    if (status == OK)
+        status = state_merge(&r->sum, &r->one);
+    if (status != OK)
+        return status;
+
+    bool first = r->row.batches == 0;
+    double value = state_primary(&r->one);
+    r->row.batches++;
+    r->row.steps += first || b->key.step != r->row.last_step;
+    if (first)
+        r->row.first_step = b->key.step;
+    r->row.last_step = b->key.step;
+    if (first || b->logged_at < r->row.first_time)
+        r->row.first_time = b->logged_at;
+    if (!isnan(value) && (isnan(r->row.primary_min) || value < r->row.primary_min))
+        r->row.primary_min = value;
+    if (!isnan(value) && (isnan(r->row.primary_max) || value > r->row.primary_max))
+        r->row.primary_max = value;
+    rank_set_add(&r->g->ranks, b->key.rank);
+    return OK;
+}
+
+static int rebuild_write(struct rebuild *r, struct problem *p)
+{
+    size_t state_size = 0, ranks_size = rank_set_pack(&r->g->ranks, NULL, 0);
+    int status = state_pack(&r->sum, NULL, 0, &state_size);
+
+    if (status != OK && status != ERR_FULL)
+        return problem_from_status(p, status);
+    uint8_t *blobs = malloc(state_size + ranks_size + 1);
+    if (blobs == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    status = state_pack(&r->sum, blobs, state_size, &state_size);
+    if (status != OK) {
+        free(blobs);
+        return problem_from_status(p, status);
+    }
+    rank_set_pack(&r->g->ranks, blobs + state_size, ranks_size);
+    r->row.state = blobs;
+    r->row.state_size = state_size;
+    r->row.ranks = blobs + state_size;
+    r->row.ranks_size = ranks_size;
+    r->row.samples = r->sum.samples;
+    r->row.correct = r->sum.counts.correct;
+    status = store_write_rollup(r->g->store, &r->row, p);
+    free(blobs);
+    return status;
+}
+
+/* The rollup of one epoch from its batches; none if there are none. */
+static int rebuild_epoch(struct group *g, const struct series_row *series, int64_t epoch, int64_t revision,
+                         struct problem *p)
+{
+    struct rebuild r = {.g = g,
+                        .row = {.run = series->run,
+                                .series = series->series,
+                                .epoch = epoch,
+                                .primary_min = NAN,
+                                .primary_max = NAN,
+                                .revision = revision}};
+    struct batch_key from = {.epoch = epoch}, to = {.epoch = epoch, .step = INT64_MAX, .rank = INT64_MAX};
+    int status = state_init(&r.sum, &series->shape, true, g->memory);
+
+    rank_set_clear(&g->ranks);
+    if (status == OK)
+        status = state_init(&r.one, &series->shape, true, g->memory);
+    if (status == OK)
+        status = store_batches_each(g->conn, series->run, series->series, &from, &to, rebuild_add, &r, p);
+    if (status > STATUS_SERVER && status < OK) /* of lib/, through the callback */
+        status = problem_from_status(p, status);
+    if (status == OK && r.row.batches > 0)
+        status = rebuild_write(&r, p);
+    state_release(&r.one);
+    state_release(&r.sum);
+    return status;
+}
+
+static int count_rollup(void *context, const struct rollup_row *row)
+{
+    struct series_row *series = context;
+
+    series->epochs++;
+    series->batches += row->batches;
+    if (__builtin_add_overflow(series->samples, row->samples, &series->samples))
+        series->samples = INT64_MAX;
+    series->last_epoch = row->epoch;
+    series->last_step = row->last_step;
+    return OK;
+}
+
+/* Cut one series; a series that ends up empty stays, with its shape. */
+static int cut_series(struct group *g, struct series_row *series, int64_t epoch, int64_t step, int64_t revision,
+                      int64_t *removed, struct problem *p)
+{
+    int64_t n = 0;
+    int status = store_write_batches_cut(g->store, series->run, series->series, epoch, step, &n, p);
+
+    if (status != OK || n == 0)
+        return status;
+    *removed += n;
+    status = store_write_rollups_cut(g->store, series->run, series->series, epoch, p);
+    if (status == OK)
+        status = rebuild_epoch(g, series, epoch, revision, p);
+    series->epochs = series->batches = series->samples = 0;
+    series->last_epoch = series->last_step = -1;
+    if (status == OK)
+        status = store_rollups_each(g->conn, series->run, series->series, 0, 0, INT64_MAX, count_rollup, series, p);
+    return status == OK ? store_write_series(g->store, series, p) : status;
+}
+
+/* The series of a run, copied: they are changed while we go through them. */
+struct series_list {
+    struct series_row *rows;
+    size_t n, cap;
+    const char *stage; /* NULL: every stage */
+};
+
+static int list_series(void *context, const struct series_row *row)
+{
+    struct series_list *l = context;
+
+    if (l->stage != NULL && strcmp(l->stage, row->stage) != 0)
+        return OK;
+    if (l->n == l->cap) {
+        size_t cap = l->cap < 16 ? 16 : l->cap * 2;
+        struct series_row *rows = realloc(l->rows, cap * sizeof *rows);
+        if (rows == NULL)
+            return PROBLEM_INTERNAL;
+        l->rows = rows;
+        l->cap = cap;
+    }
+    l->rows[l->n++] = *row;
+    return OK;
+}
+
+static int cut_all(struct group *g, struct job *job, const struct run_row *row)
+{
+    struct series_list list = {.stage = job->stage};
+    struct problem *p = &job->problem;
+    int status = store_series_each(g->conn, row->run, list_series, &list, p);
+
+    if (status == PROBLEM_INTERNAL)
+        problem_set(p, status, NULL, "no memory");
+    for (size_t i = 0; i < list.n && status == OK; i++) {
+        bool whole = job->stage == NULL && strcmp(list.rows[i].stage, "train") != 0;
+        status = cut_series(g, &list.rows[i], job->epoch, whole ? 0 : job->step, row->revision + 1, &job->removed, p);
+    }
+    free(list.rows);
+    return status;
+}
+
+/* An attempt that makes a cut becomes the newest: all that were seen before are earlier. */
+static int write_cut(struct group *g, const struct job *job, const struct group_run *run, const char *attempt,
+                     struct problem *p)
+{
+    struct attempt_row cut = {.number = run->last_number + 1, .rewound = true, .epoch = job->epoch, .step = job->step};
+
+    if (strlen(attempt) >= sizeof cut.attempt || (job->stage != NULL && strlen(job->stage) >= sizeof cut.stage))
+        return problem_set(p, PROBLEM_INVALID, NULL, "the name of an attempt or stage is too long");
+    strcpy(cut.attempt, attempt);
+    if (job->stage != NULL)
+        strcpy(cut.stage, job->stage);
+    return store_write_attempt(g->store, run->row.run, &cut, p);
+}
+
+int group_settle_rewind(struct group *g, struct job *job)
+{
+    struct problem *p = &job->problem;
+    struct group_run *run = NULL;
+    struct group_attempt *attempt = NULL;
+    const char *name = job->attempt != NULL ? job->attempt : ""; /* "" is a cut without a name, never seen before */
+    int status = group_flush(g, p);
+
+    job->removed = job->revision = 0;
+    if (status == OK)
+        status = group_find_run(g, job->run, &run, p);
+    if (status == OK && run == NULL)
+        status = problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s", job->run);
+    if (status == OK)
+        status = group_find_attempt(g, run, name, &attempt, p);
+    if (status != OK) {
+        group_clear(g);
+        return status;
+    }
+
+    bool applied = name[0] != '\0' && attempt != NULL && attempt->row.rewound;
+    if (!applied) {
+        status = write_cut(g, job, run, name, p);
+        if (status == OK)
+            status = cut_all(g, job, &run->row);
+    }
+    int64_t revision = run->row.revision + (job->removed > 0);
+    if (status == OK)
+        status = store_write_run_touch(g->store, run->row.run, revision, job->now, job->now, p);
+    if (status != OK)
+        g->broken = true;
+    job->revision = revision;
+    group_clear(g);
+    return status;
+}
