@@ -18,7 +18,16 @@
  * own read connection to the store, runs the handlers that may wait (ROUTE_WORKER) while the
  * connection is suspended.  A handler therefore never blocks the network.
  */
-enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_OTHER };
+enum method {
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_PATCH,
+    METHOD_DELETE,
+    METHOD_REFUSED, /* OPTIONS, TRACE, CONNECT: known, and 405 everywhere */
+    METHOD_OTHER    /* 501 */
+};
 
 enum { REQUEST_ARGS_MAX = 64, RESPONSE_HEADERS_MAX = 8 };
 
@@ -42,7 +51,7 @@ struct request {
     size_t n_args;
 
     /* headers that somebody reads; NULL if absent */
-    const char *host, *origin, *authorization, *cookie;
+    const char *host, *origin, *authorization, *cookie, *sec_fetch_site;
     const char *content_type, *content_encoding, *accept, *accept_encoding, *if_none_match;
 
     const char *body;              /* whole, decompressed; borrowed from the request */
@@ -92,9 +101,22 @@ uint16_t http_port(const struct http *h);
 /** http_resume(q): an asynchronous request is done; its route's finish() will be called and the answer sent.  Any thread. */
 void http_resume(struct request *q);
 
+/* What /metrics says of the network side. */
+struct http_stats {
+    int64_t connections;     /* now */
+    int64_t connections_cut; /* since start: past a deadline, or oldest without a header under pressure */
+    int64_t requests;        /* now: between the header's arrival and the end of the answer */
+    int64_t body_bytes;      /* now: bodies held in memory */
+};
+
+void http_stats_get(const struct http *h, struct http_stats *out);
+
 /** http_quiesce(h): take no new connections; new requests on open ones get 503 stopping. */
 void http_quiesce(struct http *h);
-/** http_stop(h): wait (bounded) until every suspended request is answered, then stop and free. */
-void http_stop(struct http *h);
+/**
+ * http_stop(h): quiesce, wait (bounded) until every request is answered, then stop and free.  A handler that does not
+ * come back within the bound is logged; then false is returned, and threads still use h and the store: exit without cleaning up.
+ */
+bool http_stop(struct http *h);
 
 #endif

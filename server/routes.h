@@ -30,12 +30,14 @@ struct route {
 };
 
 const struct route *route_at(size_t index); /* NULL past the end */
+const char *method_name(enum method method); /* "GET", ...; "" for those that no route has */
 
-/** route_find(method, path, q, p): the route, with q->run and q->tail set; NULL and a 404, 405 or 501
- *  in p.  allow: for 405 (and OPTIONS), the methods of the path, in the arena. */
+/** route_find(method, q, allow, p): the route of q->path, with q->run and q->tail set; NULL and a 404, 405 or 501
+ *  in p (422 where a run would be made under an id that no run can have).  allow: for 405 (and OPTIONS), the
+ *  methods of the path, in the arena. */
 const struct route *route_find(enum method method, struct request *q, const char **allow, struct problem *p);
 
-/** route_check(q, p): query parameters, host, origin, token.  Called once the headers are in. */
+/** route_check(q, p): host, origin, token, query parameters, in this order.  Called once the headers are in. */
 int route_check(struct request *q, struct problem *p);
 
 /* ---- handlers, one file a noun ---- */

@@ -1,0 +1,406 @@
+/**
+ * Tokens and sessions in memory.  Nothing that the network threads wait for is held across I/O: tokens are
+ * read under load_mutex alone, and the fresh list is swapped in under mutex.
+ *
+ * Invariants, under mutex: a session's token number need not exist any more (a revoked token ends its
+ * sessions: every use looks the number up); n_sessions <= AUTH_SESSIONS_MAX.
+ */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "auth.h"
+#include "auth_hosts.h"
+#include "clock.h"
+#include "crypto.h"
+#include "log.h"
+
+enum { HASH = 32, REFRESH_US = 1000 * 1000, MISSES_A_SECOND = 10, MISSES_MAX = 20, TOKENS_MAX = 100000 };
+
+static const char COOKIE[] = "tally_session";
+
+struct session {
+    uint8_t id_hash[HASH];
+    int64_t token;
+    int64_t expires_at; /* ms since 1970 */
+};
+
+struct tokens {
+    struct token_row *row;
+    size_t n, cap;
+};
+
+struct auth {
+    pthread_mutex_t mutex; /* guards what follows */
+    struct tokens tokens;
+    int64_t loaded_us, misses_us;
+    double misses; /* what is left of the right to read the tokens again for an unknown one */
+    struct session session[AUTH_SESSIONS_MAX];
+    size_t n_sessions;
+
+    pthread_mutex_t load_mutex; /* held while the source is read; taken before mutex */
+    int (*tokens_each)(void *context, int (*fn)(void *fn_context, const struct token_row *row), void *fn_context,
+                       struct problem *p);
+    void *context;
+
+    struct hosts hosts; /* constant */
+    bool is_required;   /* constant */
+    _Atomic unsigned port;
+};
+
+/* ---- the list of tokens ---- */
+
+static int add_token(void *context, const struct token_row *row)
+{
+    struct tokens *t = context;
+
+    if (t->n == t->cap) {
+        size_t cap = t->cap == 0 ? 16 : t->cap * 2;
+        struct token_row *grown = cap <= TOKENS_MAX ? realloc(t->row, cap * sizeof *grown) : NULL;
+        if (grown == NULL)
+            return PROBLEM_INTERNAL;
+        t->row = grown;
+        t->cap = cap;
+    }
+    t->row[t->n++] = *row;
+    return OK;
+}
+
+/* Called with load_mutex held. */
+static int load(struct auth *a, struct problem *p)
+{
+    struct tokens fresh = {0};
+    int rc = a->tokens_each == NULL ? OK : a->tokens_each(a->context, add_token, &fresh, p);
+
+    pthread_mutex_lock(&a->mutex);
+    a->loaded_us = clock_monotonic_us();
+    if (rc == OK) {
+        struct tokens old = a->tokens;
+        a->tokens = fresh;
+        fresh = old;
+    }
+    pthread_mutex_unlock(&a->mutex);
+    free(fresh.row);
+    return rc;
+}
+
+/* Read the tokens again; wait: also when somebody is at it already.  A failure leaves the old list. */
+static void reload(struct auth *a, bool wait)
+{
+    struct problem p = {0};
+
+    if (wait)
+        pthread_mutex_lock(&a->load_mutex);
+    else if (pthread_mutex_trylock(&a->load_mutex) != 0)
+        return;
+    if (load(a, &p) != OK)
+        log_event(LOG_ERROR, "tokens-not-read", "%s", p.detail);
+    pthread_mutex_unlock(&a->load_mutex);
+}
+
+static void refresh(struct auth *a)
+{
+    pthread_mutex_lock(&a->mutex);
+    bool is_old = clock_monotonic_us() - a->loaded_us > REFRESH_US;
+    pthread_mutex_unlock(&a->mutex);
+    if (is_old)
+        reload(a, false);
+}
+
+/* May an unknown token have the list read again?  So a new one works at once, and guessing costs no I/O. */
+static bool may_look_again(struct auth *a)
+{
+    int64_t now = clock_monotonic_us();
+
+    pthread_mutex_lock(&a->mutex);
+    a->misses += (double)(now - a->misses_us) * MISSES_A_SECOND / 1e6;
+    if (a->misses > MISSES_MAX)
+        a->misses = MISSES_MAX;
+    a->misses_us = now;
+    bool may = a->misses >= 1;
+    if (may)
+        a->misses -= 1;
+    pthread_mutex_unlock(&a->mutex);
+    return may;
+}
+
+static enum scope scope_of(const struct token_row *row)
+{
+    return strcmp(row->scope, "admin") == 0 ? SCOPE_ADMIN : strcmp(row->scope, "write") == 0 ? SCOPE_WRITE : SCOPE_READ;
+}
+
+/* Look through all of them: the time taken says nothing about which one matched. */
+static bool find_hash(struct auth *a, const uint8_t hash[HASH], int64_t now, int64_t *token, enum scope *scope)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&a->mutex);
+    for (size_t i = 0; i < a->tokens.n; i++) {
+        const struct token_row *row = &a->tokens.row[i];
+        if (crypto_equal(row->sha256, hash, HASH) && (row->expires_at == 0 || row->expires_at > now)) {
+            found = true;
+            *token = row->token;
+            *scope = scope_of(row);
+        }
+    }
+    pthread_mutex_unlock(&a->mutex);
+    return found;
+}
+
+static bool find_token(struct auth *a, const char *text, int64_t now, int64_t *token, enum scope *scope)
+{
+    uint8_t hash[HASH];
+
+    if (crypto_sha256(text, strlen(text), hash) != OK)
+        return false;
+    refresh(a);
+    if (find_hash(a, hash, now, token, scope))
+        return true;
+    if (!may_look_again(a))
+        return false;
+    reload(a, true);
+    return find_hash(a, hash, now, token, scope);
+}
+
+/* ---- sessions ---- */
+
+/* The hash of the id in the cookie; false: none. */
+static bool session_hash(const struct request *q, uint8_t hash[HASH])
+{
+    const char *at = q->cookie;
+
+    while (at != NULL && *at != '\0') {
+        while (*at == ' ' || *at == ';')
+            at++;
+        size_t size = strcspn(at, ";");
+        if (size > sizeof COOKIE && strncmp(at, COOKIE, sizeof COOKIE - 1) == 0 && at[sizeof COOKIE - 1] == '=')
+            return crypto_sha256(at + sizeof COOKIE, size - sizeof COOKIE, hash) == OK;
+        at += size;
+    }
+    return false;
+}
+
+static bool find_session(struct auth *a, const struct request *q)
+{
+    uint8_t hash[HASH];
+    bool found = false;
+
+    if (!session_hash(q, hash))
+        return false;
+    refresh(a);
+    pthread_mutex_lock(&a->mutex);
+    int64_t token = -1;
+    for (size_t i = 0; i < a->n_sessions; i++)
+        if (crypto_equal(a->session[i].id_hash, hash, HASH) && a->session[i].expires_at > q->now)
+            token = a->session[i].token;
+    for (size_t i = 0; i < a->tokens.n && token >= 0; i++)
+        if (a->tokens.row[i].token == token &&
+            (a->tokens.row[i].expires_at == 0 || a->tokens.row[i].expires_at > q->now))
+            found = true;
+    pthread_mutex_unlock(&a->mutex);
+    return found;
+}
+
+/* Called with the mutex held: a free place, or that of the session that ends first. */
+static struct session *session_place(struct auth *a, int64_t now)
+{
+    struct session *first = &a->session[0];
+
+    for (size_t i = 0; i < a->n_sessions; i++) {
+        if (a->session[i].expires_at <= now)
+            return &a->session[i];
+        if (a->session[i].expires_at < first->expires_at)
+            first = &a->session[i];
+    }
+    return a->n_sessions < AUTH_SESSIONS_MAX ? &a->session[a->n_sessions++] : first;
+}
+
+/* The token of `Bearer TOKEN`; NULL if the header is something else. */
+static const char *bearer(const struct request *q)
+{
+    const char *text = q->authorization;
+
+    if (text == NULL || strncasecmp(text, "Bearer", 6) != 0 || text[6] != ' ')
+        return NULL;
+    text += 6 + strspn(text + 6, " ");
+    return *text != '\0' ? text : NULL;
+}
+
+int auth_login(struct auth *a, const struct request *q, const char *token, char *cookie, size_t size, struct problem *p)
+{
+    uint8_t id[HASH], hash[HASH];
+    char text[2 * HASH + 1];
+    enum scope scope = SCOPE_READ;
+    int64_t number = 0;
+
+    if (token == NULL)
+        token = bearer(q);
+    if (token == NULL)
+        return problem_set(p, PROBLEM_UNAUTHORIZED, NULL,
+                           "send a token: as Authorization: Bearer, or {\"token\":\"...\"}");
+    if (!find_token(a, token, q->now, &number, &scope))
+        return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
+    if (crypto_random(id, sizeof id) != OK)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no random bytes");
+    crypto_hex(id, sizeof id, text);
+    if (crypto_sha256(text, 2 * HASH, hash) != OK)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "cannot hash");
+
+    pthread_mutex_lock(&a->mutex);
+    struct session *s = session_place(a, q->now);
+    memcpy(s->id_hash, hash, HASH);
+    s->token = number;
+    s->expires_at = q->now + (int64_t)AUTH_SESSION_HOURS * 3600 * 1000;
+    pthread_mutex_unlock(&a->mutex);
+    snprintf(cookie, size, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict", COOKIE, text,
+             AUTH_SESSION_HOURS * 3600);
+    return OK;
+}
+
+void auth_logout(struct auth *a, const struct request *q, char *cookie, size_t size)
+{
+    uint8_t hash[HASH];
+
+    snprintf(cookie, size, "%s=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict", COOKIE);
+    if (!session_hash(q, hash))
+        return;
+    pthread_mutex_lock(&a->mutex);
+    for (size_t i = 0; i < a->n_sessions; i++)
+        if (crypto_equal(a->session[i].id_hash, hash, HASH)) {
+            a->session[i] = a->session[--a->n_sessions];
+            break;
+        }
+    pthread_mutex_unlock(&a->mutex);
+}
+
+/* ---- what the dispatcher asks ---- */
+
+int auth_host(const struct auth *a, const char *host, struct problem *p)
+{
+    char quoted[160];
+
+    if (host != NULL && hosts_allow(&a->hosts, host, strlen(host), (uint16_t)atomic_load(&((struct auth *)a)->port)))
+        return OK;
+    return problem_set(p, PROBLEM_HOST, NULL,
+                       "this server does not answer to the host \"%s\"; start it with --allow-host NAME to allow one",
+                       problem_quote(quoted, sizeof quoted, host != NULL ? host : "", host != NULL ? strlen(host) : 0));
+}
+
+int auth_origin(const struct auth *a, const struct request *q, struct problem *p)
+{
+    char quoted[160];
+    bool reads = q->method == METHOD_GET || q->method == METHOD_HEAD;
+
+    if (q->origin != NULL &&
+        !hosts_allow_origin(&a->hosts, q->origin, (uint16_t)atomic_load(&((struct auth *)a)->port)))
+        return problem_set(p, PROBLEM_ORIGIN, NULL, "pages of the origin \"%s\" may not call this server",
+                           problem_quote(quoted, sizeof quoted, q->origin, strlen(q->origin)));
+    if (!reads && q->sec_fetch_site != NULL && strcasecmp(q->sec_fetch_site, "cross-site") == 0)
+        return problem_set(p, PROBLEM_ORIGIN, NULL, "the browser says that the request comes from another site");
+    return OK;
+}
+
+int auth_scope(struct auth *a, const struct request *q, enum scope needed, struct problem *p)
+{
+    static const char *const NAME[] = {[SCOPE_READ] = "read", [SCOPE_WRITE] = "write", [SCOPE_ADMIN] = "admin"};
+    enum scope scope = SCOPE_READ;
+    int64_t token = 0;
+
+    if (needed <= SCOPE_PUBLIC || !a->is_required)
+        return OK;
+    if (q->authorization != NULL) {
+        const char *text = bearer(q);
+        if (text == NULL)
+            return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the Authorization header must be: Bearer TOKEN");
+        if (!find_token(a, text, q->now, &token, &scope))
+            return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
+        if (scope < needed)
+            return problem_set(p, PROBLEM_FORBIDDEN, NULL, "this needs a token with scope %s; this one has %s",
+                               NAME[needed], NAME[scope]);
+        return OK;
+    }
+    if (needed == SCOPE_READ && find_session(a, q))
+        return OK;
+    if (needed == SCOPE_READ)
+        return problem_set(p, PROBLEM_UNAUTHORIZED, NULL,
+                           "send a token as Authorization: Bearer, or sign in on the page");
+    return problem_set(p, PROBLEM_UNAUTHORIZED, NULL,
+                       "send a token with scope %s as Authorization: Bearer; a session only reads", NAME[needed]);
+}
+
+bool auth_is_required(const struct auth *a)
+{
+    return a->is_required;
+}
+
+bool auth_has_tokens(struct auth *a)
+{
+    pthread_mutex_lock(&a->mutex);
+    bool any = a->tokens.n > 0;
+    pthread_mutex_unlock(&a->mutex);
+    return any;
+}
+
+bool auth_address_is_loopback(const char *address)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (inet_pton(AF_INET, address, &v4) == 1)
+        return (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+void auth_port_set(struct auth *a, uint16_t port)
+{
+    atomic_store(&a->port, port);
+}
+
+/* ---- life cycle ---- */
+
+int auth_new(struct auth **out, const struct auth_options *options, struct problem *p)
+{
+    struct auth *a = calloc(1, sizeof *a);
+    int rc = OK;
+
+    if (a == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    pthread_mutex_init(&a->mutex, NULL);
+    pthread_mutex_init(&a->load_mutex, NULL);
+    a->tokens_each = options->tokens_each;
+    a->context = options->context;
+    a->misses = MISSES_MAX;
+    a->misses_us = clock_monotonic_us();
+    a->is_required =
+        !options->insecure_no_auth && (!auth_address_is_loopback(options->address) || options->n_allow_hosts > 0);
+    hosts_init(&a->hosts, options->address);
+    for (size_t i = 0; i < options->n_allow_hosts && rc == OK; i++)
+        if (!hosts_add(&a->hosts, options->allow_hosts[i]))
+            rc = problem_set(p, PROBLEM_INVALID, NULL, "--allow-host %s: not a host name, or too many",
+                             options->allow_hosts[i]);
+    if (rc == OK) {
+        pthread_mutex_lock(&a->load_mutex);
+        rc = load(a, p);
+        pthread_mutex_unlock(&a->load_mutex);
+    }
+    if (rc != OK) {
+        auth_free(a);
+        return rc;
+    }
+    *out = a;
+    return OK;
+}
+
+void auth_free(struct auth *a)
+{
+    if (a == NULL)
+        return;
+    free(a->tokens.row);
+    pthread_mutex_destroy(&a->load_mutex);
+    pthread_mutex_destroy(&a->mutex);
+    free(a);
+}

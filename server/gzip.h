@@ -1,0 +1,19 @@
+#ifndef GZIP_H
+#define GZIP_H
+
+#include <stddef.h>
+
+#include "problem.h"
+
+/**
+ * gzip_inflate(data, size, max, out, out_size, p): unpack a gzip body (RFC 1952; members may follow one
+ * another).  The only module that includes zlib.
+ *
+ * max      the most bytes that may come out: a small body cannot grow without bound.
+ * out      malloc'ed, the caller frees; never NULL on OK.
+ * Returns  OK; PROBLEM_MALFORMED (not gzip, damaged, cut short, bytes after the end), PROBLEM_TOO_LARGE,
+ *          PROBLEM_INTERNAL (no memory).  Any thread.
+ */
+int gzip_inflate(const void *data, size_t size, size_t max, char **out, size_t *out_size, struct problem *p);
+
+#endif

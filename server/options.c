@@ -1,0 +1,400 @@
+/**
+ * One table of options: which command takes it, which variable stands for it, what it sets.  Reading is
+ * done once, on the main thread, before anything else runs.
+ */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "options.h"
+
+enum { FOR_SERVE = 1, FOR_CREATE = 2, FOR_LIST = 4, FOR_REVOKE = 8, FOR_TOKEN = FOR_CREATE | FOR_LIST | FOR_REVOKE };
+
+typedef bool setter(struct options *o, const char *value, char *why, size_t why_size);
+
+static bool set_db(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->db = value;
+    return value[0] != '\0' || (snprintf(why, why_size, "--db needs a file name"), false);
+}
+
+static bool set_listen(struct options *o, const char *value, char *why, size_t why_size)
+{
+    return options_read_listen(value, o->address, sizeof o->address, &o->port) ||
+           (snprintf(why, why_size,
+                     "--listen %s: must be ADDR:PORT with a numeric address, like 127.0.0.1:7070 or [::1]:7070", value),
+            false);
+}
+
+static bool set_allow_host(struct options *o, const char *value, char *why, size_t why_size)
+{
+    if (value[0] == '\0' || o->n_allow_hosts == OPTIONS_HOSTS_MAX) {
+        snprintf(why, why_size, "--allow-host needs a name, at most %d times", OPTIONS_HOSTS_MAX);
+        return false;
+    }
+    o->allow_hosts[o->n_allow_hosts++] = value;
+    return true;
+}
+
+static bool set_insecure(struct options *o, const char *value, char *why, size_t why_size)
+{
+    bool on =
+        value == NULL || strcmp(value, "1") == 0 || strcasecmp(value, "true") == 0 || strcasecmp(value, "yes") == 0;
+    bool off = value != NULL && (value[0] == '\0' || strcmp(value, "0") == 0 || strcasecmp(value, "false") == 0 ||
+                                 strcasecmp(value, "no") == 0);
+
+    o->insecure_no_auth = on;
+    return on || off || (snprintf(why, why_size, "TALLY_INSECURE_NO_AUTH must be 1 or 0"), false);
+}
+
+static bool set_durability(struct options *o, const char *value, char *why, size_t why_size)
+{
+    if (strcmp(value, "full") != 0 && strcmp(value, "normal") != 0) {
+        snprintf(why, why_size, "--durability %s: must be full or normal", value);
+        return false;
+    }
+    o->durability = strcmp(value, "full") == 0 ? STORE_FULL : STORE_NORMAL;
+    return true;
+}
+
+static bool set_limit(struct options *o, const char *value, char *why, size_t why_size)
+{
+    char detail[320];
+
+    if (limits_set(&o->limits, value, detail, sizeof detail))
+        return true;
+    snprintf(why, why_size, "--limit %s: %s", value, detail);
+    return false;
+}
+
+static bool set_web_dir(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->web_dir = value;
+    return value[0] != '\0' || (snprintf(why, why_size, "--web-dir needs a folder"), false);
+}
+
+static bool set_name(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->token_name = value;
+    return strlen(value) < sizeof((struct token_row *)0)->name ||
+           (snprintf(why, why_size, "--name: at most 64 bytes"), false);
+}
+
+static bool set_scope(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->token_scope = value;
+    return strcmp(value, "read") == 0 || strcmp(value, "write") == 0 || strcmp(value, "admin") == 0 ||
+           (snprintf(why, why_size, "--scope %s: must be read, write or admin", value), false);
+}
+
+static bool set_expires(struct options *o, const char *value, char *why, size_t why_size)
+{
+    return options_read_duration(value, &o->token_expires_s) ||
+           (snprintf(why, why_size, "--expires %s: must be a number and s, m, h, d or w, like 30d", value), false);
+}
+
+static const struct option {
+    const char *name, *value, *variable;
+    unsigned commands;
+    bool is_list; /* the variable holds several, separated by commas */
+    setter *set;
+    const char *help;
+} OPTIONS[] = {
+    {"--db", "FILE", "TALLY_DB", FOR_SERVE | FOR_TOKEN, false, set_db, "the database (tally.db)"},
+    {"--listen", "ADDR:PORT", "TALLY_LISTEN", FOR_SERVE, false, set_listen,
+     "where to listen (127.0.0.1:7070); port 0: any free one"},
+    {"--allow-host", "NAME", "TALLY_ALLOW_HOST", FOR_SERVE, true, set_allow_host,
+     "answer to this host name too (repeatable; variable: separated by commas); tokens are then needed"},
+    {"--insecure-no-auth", NULL, "TALLY_INSECURE_NO_AUTH", FOR_SERVE, false, set_insecure, "ask nobody for a token"},
+    {"--durability", "full|normal", "TALLY_DURABILITY", FOR_SERVE, false, set_durability,
+     "full: what was answered is on disk (default); normal: a power cut may lose the last seconds"},
+    {"--limit", "KEY=VALUE", "TALLY_LIMIT", FOR_SERVE, true, set_limit,
+     "change a limit (repeatable; variable: separated by commas)"},
+    {"--web-dir", "DIR", "TALLY_WEB_DIR", FOR_SERVE, false, set_web_dir,
+     "serve the page from this folder (for working on it)"},
+    {"--name", "NAME", NULL, FOR_CREATE, false, set_name, "a label for `tally token list`"},
+    {"--scope", "read|write|admin", NULL, FOR_CREATE, false, set_scope,
+     "what it allows (write); each includes those before it"},
+    {"--expires", "30d", NULL, FOR_CREATE, false, set_expires, "when it ends: a number and s, m, h, d or w (never)"},
+};
+
+enum { N_OPTIONS = sizeof OPTIONS / sizeof OPTIONS[0] };
+
+static const struct verb {
+    const char *words, *arguments, *help;
+    enum command command;
+    unsigned bit;
+} VERBS[] = {
+    {"serve", "", "run the server", COMMAND_SERVE, FOR_SERVE},
+    {"token create", "", "make a token and print it, once", COMMAND_TOKEN_CREATE, FOR_CREATE},
+    {"token list", "", "list the tokens (not their secrets)", COMMAND_TOKEN_LIST, FOR_LIST},
+    {"token revoke", " ID", "revoke a token by its number in the list", COMMAND_TOKEN_REVOKE, FOR_REVOKE},
+    {"version", "", "print version and build", COMMAND_VERSION, 0},
+    {"help", " [COMMAND]", "print this, or what one command takes", COMMAND_HELP, 0},
+};
+
+enum { N_VERBS = sizeof VERBS / sizeof VERBS[0] };
+
+/* ---- values ---- */
+
+bool options_read_listen(const char *text, char *address, size_t address_size, uint16_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    char host[64];
+    unsigned char binary[16];
+    size_t size = colon != NULL ? (size_t)(colon - text) : 0;
+    bool is_v6 = size >= 2 && text[0] == '[' && text[size - 1] == ']';
+
+    if (is_v6) {
+        text++;
+        size -= 2;
+    }
+    if (size == 0 || size >= sizeof host)
+        return false;
+    memcpy(host, text, size);
+    host[size] = '\0';
+    if (!is_v6 && strcmp(host, "localhost") == 0)
+        strcpy(host, "127.0.0.1");
+    if (inet_pton(is_v6 ? AF_INET6 : AF_INET, host, binary) != 1)
+        return false;
+
+    const char *digits = colon + 1;
+    size_t n = strspn(digits, "0123456789");
+    long value = n > 0 && n <= 5 && digits[n] == '\0' ? strtol(digits, NULL, 10) : -1;
+    if (value < 0 || value > UINT16_MAX || strlen(host) >= address_size)
+        return false;
+    memcpy(address, host, strlen(host) + 1);
+    *port = (uint16_t)value;
+    return true;
+}
+
+bool options_read_duration(const char *text, int64_t *seconds)
+{
+    static const char UNITS[] = "smhdw";
+    static const int64_t SIZE[] = {1, 60, 3600, 86400, 7 * 86400};
+    const int64_t max = INT64_C(100) * 366 * 86400;
+    size_t n = strspn(text, "0123456789");
+    const char *unit = n > 0 && n <= 10 && text[n] != '\0' && text[n + 1] == '\0' ? strchr(UNITS, text[n]) : NULL;
+
+    if (unit == NULL)
+        return false;
+    int64_t value = strtoll(text, NULL, 10);
+    if (value <= 0 || value > max / SIZE[unit - UNITS])
+        return false;
+    *seconds = value * SIZE[unit - UNITS];
+    return true;
+}
+
+/* ---- reading ---- */
+
+static const struct option *find_option(const char *text, size_t size)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (strlen(OPTIONS[i].name) == size && memcmp(OPTIONS[i].name, text, size) == 0)
+            return &OPTIONS[i];
+    return NULL;
+}
+
+/* The verb that argv begins with, and how many words it has; NULL: none. */
+static const struct verb *find_verb(int argc, char *const *argv, int *n_words)
+{
+    for (size_t i = 0; i < N_VERBS; i++) {
+        const char *blank = strchr(VERBS[i].words, ' ');
+        size_t first = blank != NULL ? (size_t)(blank - VERBS[i].words) : strlen(VERBS[i].words);
+        if (strlen(argv[0]) != first || memcmp(argv[0], VERBS[i].words, first) != 0)
+            continue;
+        *n_words = blank != NULL ? 2 : 1;
+        if (blank == NULL || (argc > 1 && strcmp(argv[1], blank + 1) == 0))
+            return &VERBS[i];
+    }
+    return NULL;
+}
+
+static bool from_environment(struct options *o, const struct verb *verb, const char *(*env)(const char *name),
+                             char *why, size_t why_size)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *option = &OPTIONS[i];
+        const char *value =
+            option->variable != NULL && (option->commands & verb->bit) != 0 ? env(option->variable) : NULL;
+        if (value == NULL || (value[0] == '\0' && option->value != NULL))
+            continue;
+        if (!option->is_list) {
+            if (!option->set(o, value, why, why_size))
+                return false;
+            continue;
+        }
+        /* cut up in memory of our own, appended to what is kept */
+        size_t size = strlen(value) + 1;
+        char *copy = malloc(sizeof(char *) + size);
+        if (copy == NULL) {
+            snprintf(why, why_size, "no memory");
+            return false;
+        }
+        memcpy(copy, &o->kept, sizeof(char *)); /* a chain of blocks, freed by options_release() */
+        o->kept = copy;
+        char *list = memcpy(copy + sizeof(char *), value, size);
+        for (char *rest = list, *item; (item = strsep(&rest, ",")) != NULL;)
+            if (item[0] != '\0' && !option->set(o, item, why, why_size))
+                return false;
+    }
+    return true;
+}
+
+static bool from_arguments(struct options *o, const struct verb *verb, int argc, char *const *argv, char *why,
+                           size_t why_size)
+{
+    bool hosts_given = false;
+
+    for (int i = 0; i < argc; i++) {
+        const char *text = argv[i], *equals = strchr(text, '=');
+        if (text[0] != '-') {
+            char *end = NULL;
+            if (verb->command == COMMAND_TOKEN_REVOKE && o->token_id == 0) {
+                o->token_id = strtoll(text, &end, 10);
+                if (o->token_id > 0 && *end == '\0')
+                    continue;
+            } else if (verb->command == COMMAND_HELP && o->topic == NULL) {
+                o->topic = text;
+                continue;
+            } else if (verb->command == COMMAND_HELP) {
+                continue; /* the second word of "token create" */
+            }
+            snprintf(why, why_size, "%s: not understood here; see: tally help %s", text, verb->words);
+            return false;
+        }
+        const struct option *option = find_option(text, equals != NULL ? (size_t)(equals - text) : strlen(text));
+        if (option == NULL || (option->commands & verb->bit) == 0) {
+            snprintf(why, why_size, "unknown option %s; see: tally help %s", text, verb->words);
+            return false;
+        }
+        const char *value = equals != NULL ? equals + 1 : NULL;
+        if (option->value != NULL && value == NULL && ++i < argc)
+            value = argv[i];
+        if ((option->value == NULL) != (value == NULL)) {
+            snprintf(why, why_size, option->value != NULL ? "%s needs a value: %s" : "%s takes no value", option->name,
+                     option->value != NULL ? option->value : "");
+            return false;
+        }
+        if (option->set == set_allow_host && !hosts_given) {
+            o->n_allow_hosts = 0; /* those of the environment are replaced */
+            hosts_given = true;
+        }
+        if (!option->set(o, value, why, why_size))
+            return false;
+    }
+    if (verb->command == COMMAND_TOKEN_REVOKE && o->token_id == 0) {
+        snprintf(why, why_size, "token revoke needs the token's number; see: tally token list");
+        return false;
+    }
+    return true;
+}
+
+bool options_parse(struct options *out, int argc, char *const *argv, const char *(*env)(const char *name), char *why,
+                   size_t why_size)
+{
+    int n_words = 1;
+
+    memset(out, 0, sizeof *out);
+    out->db = "tally.db";
+    strcpy(out->address, "127.0.0.1");
+    out->port = 7070;
+    out->durability = STORE_FULL;
+    out->token_name = "";
+    out->token_scope = "write";
+    limits_default(&out->limits);
+    if (argc < 2) {
+        snprintf(why, why_size, "a command is needed; see: tally help");
+        return false;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        out->command = COMMAND_HELP;
+        return true;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        out->command = COMMAND_VERSION;
+        return true;
+    }
+    const struct verb *verb = find_verb(argc - 1, argv + 1, &n_words);
+    if (verb == NULL) {
+        snprintf(why, why_size, "unknown command %s%s%s; see: tally help", argv[1], n_words == 2 && argc > 2 ? " " : "",
+                 n_words == 2 && argc > 2 ? argv[2] : "");
+        return false;
+    }
+    out->command = verb->command;
+    for (int i = 1 + n_words; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            out->command = COMMAND_HELP;
+            out->topic = argv[1];
+            return true;
+        }
+    return from_environment(out, verb, env, why, why_size) &&
+           from_arguments(out, verb, argc - 1 - n_words, argv + 1 + n_words, why, why_size);
+}
+
+void options_release(struct options *o)
+{
+    while (o->kept != NULL) {
+        char *next;
+        memcpy(&next, o->kept, sizeof next);
+        free(o->kept);
+        o->kept = next;
+    }
+}
+
+/* ---- help ---- */
+
+static void help_options(unsigned bit, FILE *out)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *o = &OPTIONS[i];
+        char left[48];
+        if ((o->commands & bit) == 0)
+            continue;
+        snprintf(left, sizeof left, "%s%s%s", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        fprintf(out, "  %-24s  %s\n", left, o->help);
+        if (o->variable != NULL)
+            fprintf(out, "  %-24s  also: %s\n", "", o->variable);
+    }
+}
+
+static void help_limits(FILE *out)
+{
+    struct limits defaults;
+    const char *name;
+    int64_t value;
+
+    limits_default(&defaults);
+    fprintf(out, "\nLimits (--limit KEY=VALUE) and their defaults:\n");
+    for (size_t i = 0; limits_at(&defaults, i, &name, &value); i++)
+        fprintf(out, "  %-24s  %" PRId64 "\n", name, value);
+}
+
+bool options_help(const char *topic, FILE *out)
+{
+    bool found = false;
+
+    if (topic == NULL) {
+        fprintf(out, "tally: an experiment tracker that stores counts, not averages\n\n");
+        for (size_t i = 0; i < N_VERBS; i++) {
+            char left[48];
+            snprintf(left, sizeof left, "tally %s%s", VERBS[i].words, VERBS[i].arguments);
+            fprintf(out, "  %-24s  %s\n", left, VERBS[i].help);
+        }
+        fprintf(out, "\ntally help COMMAND prints the options of a command.\n");
+        return true;
+    }
+    for (size_t i = 0; i < N_VERBS; i++) {
+        size_t size = strlen(topic);
+        if (strncmp(VERBS[i].words, topic, size) != 0 || (VERBS[i].words[size] != '\0' && VERBS[i].words[size] != ' '))
+            continue;
+        fprintf(out, "%stally %s%s: %s\n", found ? "\n" : "", VERBS[i].words, VERBS[i].arguments, VERBS[i].help);
+        help_options(VERBS[i].bit, out);
+        if (VERBS[i].command == COMMAND_SERVE)
+            help_limits(out);
+        found = true;
+    }
+    return found;
+}
