@@ -1,0 +1,119 @@
+"""Documents stay true: what the program knows is written down, and what is written down the program knows."""
+import os
+import re
+import unittest
+
+import openapi
+from tally_server import ROOT, ApiTest, run_tally
+
+ROUTE = re.compile(r'METHOD_(\w+)\s*,\s*(?:\.path\s*=\s*)?"([^"]+)"\s*,\s*(?:\.scope\s*=\s*)?SCOPE_(\w+)\s*,\s*(?:\.kind\s*=\s*)?ROUTE_\w+\s*,\s*(?:\.args\s*=\s*)?"([^"]*)"')
+
+
+def read(*parts):
+    with open(os.path.join(ROOT, *parts), encoding="utf-8") as f:
+        return f.read()
+
+
+def sources(folder, end):
+    for name in sorted(os.listdir(os.path.join(ROOT, folder))):
+        if name.endswith(end):
+            yield name, read(folder, name)
+
+
+def routes():
+    """The route table, from the source: (METHOD, path) -> (scope, query parameters)."""
+    out = {}
+    for _, text in sources("server", ".c"):
+        for method, path, scope, args in ROUTE.findall(text):
+            out[method, path] = (scope.lower(), args.split())
+    return out
+
+
+class Contract(unittest.TestCase):
+    def test_every_route_and_parameter_is_in_the_api_document_and_back(self):
+        known, documented = routes(), openapi.operations()
+        self.assertGreaterEqual(len(known), 20, "the route table was not found in server/*.c")
+        for (method, path), (scope, args) in known.items():
+            if method == "HEAD":
+                continue
+            self.assertIn((method, path), documented)
+            self.assertEqual(sorted(documented[method, path]["query"]), sorted(args), (method, path))
+            self.assertEqual(documented[method, path]["scope"], scope, (method, path))
+        self.assertLessEqual(set(documented), set(known))
+
+    def test_every_problem_is_documented(self):
+        names = set()
+        for _, text in sources("server", ".c"):
+            names.update(re.findall(r'PROBLEM_\w+\s*,\s*\d{3}\s*,\s*"([a-z-]+)"', text))
+        self.assertGreaterEqual(len(names), 25, "the problem table was not found in server/*.c")
+        schema, operations = openapi.text(), read("docs", "operations.md")
+        for name in names:
+            self.assertRegex(schema, r"\b%s\b" % name)
+            self.assertIn("`%s`" % name, operations)
+
+    def test_every_option_is_documented(self):
+        code, text, _ = run_tally("help")
+        self.assertEqual(code, 0)
+        options = set(re.findall(r"--[a-z][a-z-]+", text))
+        self.assertLessEqual({"--db", "--listen", "--allow-host", "--insecure-no-auth", "--durability", "--limit", "--web-dir"}, options)
+        variables = set(re.findall(r"TALLY_[A-Z_]+", text))
+        operations = read("docs", "operations.md")
+        for word in options | variables:
+            self.assertIn(word, operations)
+        for word in set(re.findall(r"`(--[a-z][a-z-]+)", operations)):
+            self.assertIn(word, options, "docs/operations.md names an option that `tally help` does not")
+
+    def test_every_make_target_is_in_its_help(self):
+        text = read("Makefile") + read("tests", "tests.mk")
+        for target in ("run", "test", "demo", "help", "check", "bench", "clean", "install"):
+            self.assertRegex(text, r"(?m)^%s:.*## " % target)
+
+    def test_links_between_documents_lead_somewhere(self):
+        files = ["README.md"] + ["docs/" + n for n in os.listdir(os.path.join(ROOT, "docs")) if n.endswith(".md")]
+        for name in files:
+            for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", read(name)):
+                if not re.match(r"[a-z]+:", target):
+                    path = os.path.normpath(os.path.join(ROOT, os.path.dirname(name), target))
+                    self.assertTrue(os.path.exists(path), "%s links to %s" % (name, target))
+
+    def test_files_named_in_the_tour_exist(self):
+        for path in re.findall(r"`((?:lib|server|web|schema|tests|clients|docker|docs)/[A-Za-z0-9_./-]+)`", read("README.md")):
+            self.assertTrue(os.path.exists(os.path.join(ROOT, path)), "README.md names " + path)
+
+
+class Live(ApiTest):
+    def test_every_metric_is_defined(self):
+        text = read("docs", "metrics.md")
+        for metric in self.server.get("/api/v1/metrics").json()["metrics"]:
+            self.assertIn("`%s`" % metric["name"], text)
+
+    def test_every_limit_is_documented_with_its_default(self):
+        text, schema = read("docs", "operations.md"), openapi.text()
+        for name, value in self.server.get("/api/v1/limits").json().items():
+            self.assertRegex(text, r"\| `%s` \|[^|\n]*\b%s\b" % (name, format(value, ",").replace(",", ",?")))
+            self.assertRegex(schema, r"%s: \{type: integer, default: %d\b" % (name, value))
+
+    def test_answers_have_the_documented_keys(self):
+        run = self.new_run()
+        self.log_ok(run, [{"stage": "t", "epoch": 0, "step": 0, "confusion": [[1, 0], [1, 1]], "sums": {"loss": [1, 3]}}])
+        schema = openapi.text()
+
+        def keys(value):
+            if isinstance(value, dict):
+                for k, v in value.items():
+                    yield k
+                    yield from keys(v)
+            elif isinstance(value, list):
+                for v in value:
+                    yield from keys(v)
+        answers = [self.server.get(self.path(run)), self.server.get("/api/v1/runs"), self.server.get("/api/v1/projects"), self.server.get(self.path(run, "epochs"), metric="accuracy,loss"),
+                   self.server.get(self.path(run, "steps"), metric="accuracy,loss"), self.server.get(self.path(run, "classes")), self.server.get(self.path(run, "confusion")),
+                   self.server.get(self.path(run, "confusion"), form="dense"), self.server.get("/api/v1/metrics")]
+        for answer in answers:
+            self.assertEqual(answer.status, 200, answer)
+            for key in set(keys(answer.json())) - {"loss"}:
+                self.assertRegex(schema, r"\b%s: ?[\{\n]|\b%s:$" % (re.escape(key), re.escape(key)), "openapi.yaml does not know the key " + key)
+
+
+if __name__ == "__main__":
+    unittest.main()
