@@ -474,6 +474,10 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
     arena_init(&x->q.arena);
     response_init(&x->r);
     x->q.pending = arena_strndup(&x->q.arena, target, x->target_size);
+    /* The library would make a record of every argument; when its memory for them ends it answers and goes on
+       reading, and the connection hangs.  We read the copy: to the library it is one argument. */
+    for (char *at = (char *)(uintptr_t)target; (at = strchr(at, '&')) != NULL;)
+        *at = '_';
     conn_phase(x->conn, CONN_WAITING, x->http->limits->header_deadline_s);
     return x;
 }
