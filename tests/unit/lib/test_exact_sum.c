@@ -67,7 +67,7 @@ Test(exact_sum, equals_integer_arithmetic)
         for (size_t i = 0; i < n; i++) {
             int64_t mantissa = (int64_t)(random_next(&seed) >> 11) - (INT64_C(1) << 52);
             unsigned shift = (unsigned)random_below(&seed, 60);
-            exact += (__extension__(__int128)mantissa) * ((__extension__(__int128)1) << shift);
+            exact += (__extension__(__int128) mantissa) * ((__extension__(__int128) 1) << shift);
             cr_assert_eq(exact_sum_add(&s, ldexp((double)mantissa, (int)shift)), OK);
         }
         cr_assert_eq(exact_sum_value(&s), (double)exact, "round %zu", round);
@@ -130,7 +130,9 @@ Test(exact_sum, canonical_parts_are_the_nearest_doubles_in_turn)
         struct exact_sum s;
         exact_sum_init(&s);
         for (size_t i = 0; i < 50; i++)
-            cr_assert_eq(exact_sum_add(&s, ldexp((double)(int64_t)random_next(&seed), (int)random_below(&seed, 1500) - 900)), OK);
+            cr_assert_eq(
+                exact_sum_add(&s, ldexp((double)(int64_t)random_next(&seed), (int)random_below(&seed, 1500) - 900)),
+                OK);
         double part[EXACT_SUM_PARTS];
         size_t n = exact_sum_canonical(&s, part);
         cr_assert_eq(part[0], exact_sum_value(&s));

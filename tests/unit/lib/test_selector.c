@@ -42,8 +42,8 @@ Test(selector, metrics_read_as_written)
         cr_assert_str_eq(s.text, ROWS[i].text);
         cr_assert_str_eq(s.series, ROWS[i].series);
         cr_assert_str_eq(s.choice.metric->name, ROWS[i].metric);
-        cr_assert(s.choice.average == ROWS[i].average && s.choice.beta == ROWS[i].beta && s.choice.arg == ROWS[i].arg, "%s",
-                  ROWS[i].text);
+        cr_assert(s.choice.average == ROWS[i].average && s.choice.beta == ROWS[i].beta && s.choice.arg == ROWS[i].arg,
+                  "%s", ROWS[i].text);
     }
 }
 
@@ -53,10 +53,18 @@ Test(selector, other_words_are_weighted_means)
         const char *text, *series;
         enum mean_field field;
     } ROWS[] = {
-        {"loss", "loss", MEAN_MEAN},          {"loss:mean", "loss", MEAN_MEAN}, {"loss:min", "loss", MEAN_MIN},
-        {"loss:max", "loss", MEAN_MAX},       {"loss:last", "loss", MEAN_LAST}, {"loss:sum", "loss", MEAN_SUM},
-        {"a/loss:last", "a/loss", MEAN_LAST}, {"loss.v2", "loss.v2", MEAN_MEAN}, {"accuracy:mean", "accuracy", MEAN_MEAN},
-        {"Accuracy", "Accuracy", MEAN_MEAN},  {"accuracy2", "accuracy2", MEAN_MEAN}, {"mean", "mean", MEAN_MEAN},
+        {"loss", "loss", MEAN_MEAN},
+        {"loss:mean", "loss", MEAN_MEAN},
+        {"loss:min", "loss", MEAN_MIN},
+        {"loss:max", "loss", MEAN_MAX},
+        {"loss:last", "loss", MEAN_LAST},
+        {"loss:sum", "loss", MEAN_SUM},
+        {"a/loss:last", "a/loss", MEAN_LAST},
+        {"loss.v2", "loss.v2", MEAN_MEAN},
+        {"accuracy:mean", "accuracy", MEAN_MEAN},
+        {"Accuracy", "Accuracy", MEAN_MEAN},
+        {"accuracy2", "accuracy2", MEAN_MEAN},
+        {"mean", "mean", MEAN_MEAN},
         {"accuracy.top5:mean", "accuracy.top5", MEAN_MEAN},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {

@@ -65,8 +65,8 @@ static struct bytes random_cells(const struct shape *shape, uint64_t *seed)
     struct cell cells[MOST];
     size_t n = 0;
     for (size_t i = 0; i < MOST; i++) {
-        struct cell cell = {(uint32_t)random_below(seed, shape->num_classes), (uint32_t)random_below(seed, shape->num_classes),
-                            (int64_t)random_below(seed, 4)};
+        struct cell cell = {(uint32_t)random_below(seed, shape->num_classes),
+                            (uint32_t)random_below(seed, shape->num_classes), (int64_t)random_below(seed, 4)};
         bool is_new = true;
         for (size_t k = 0; k < n; k++)
             is_new &= cells[k].target != cell.target || cells[k].predicted != cell.predicted;
@@ -203,7 +203,8 @@ Test(state, any_split_in_any_order_gives_the_same_bytes)
             for (size_t i = n_parts; i-- > 0;) {
                 struct bytes packed = pack_state(&part[i]);
                 cr_assert_eq(state_merge(&merged, &part[i]), OK);
-                cr_assert_eq(state_add_packed(&unpacked, NULL, part[i].samples, part[i].batches, packed.data, packed.size), OK);
+                cr_assert_eq(
+                    state_add_packed(&unpacked, NULL, part[i].samples, part[i].batches, packed.data, packed.size), OK);
                 bytes_free(&packed);
                 state_release(&part[i]);
             }
@@ -284,8 +285,8 @@ Test(state, class_sorted_and_shuffled_batches_add_up_to_the_same)
     }
     cr_assert(same(&sum[0], &sum[1]));
     cr_assert_eq(value[0], value[1]);
-    cr_assert(value[0] > 0.8 && mean_of_batches[0] < 0.4 && fabs(mean_of_batches[1] - value[1]) < 0.02, "%g %g %g", value[0],
-              mean_of_batches[0], mean_of_batches[1]);
+    cr_assert(value[0] > 0.8 && mean_of_batches[0] < 0.4 && fabs(mean_of_batches[1] - value[1]) < 0.02, "%g %g %g",
+              value[0], mean_of_batches[0], mean_of_batches[1]);
     state_release(&sum[0]);
     state_release(&sum[1]);
     state_release(&batch);
@@ -528,7 +529,8 @@ Test(state, other_shapes_and_bad_bytes_change_nothing)
             state_release(&foreign_state);
         }
         for (size_t cut = 0; cut < b.packed.size; cut++)
-            cr_assert_neq(state_add_packed(&s, &b.key, 1, 1, b.packed.data, cut), OK, "%s cut to %zu", KINDS[kind].name, cut);
+            cr_assert_neq(state_add_packed(&s, &b.key, 1, 1, b.packed.data, cut), OK, "%s cut to %zu", KINDS[kind].name,
+                          cut);
         cr_assert(same(&s, &before), "%s", KINDS[kind].name);
         bytes_free(&b.packed);
         state_release(&s);

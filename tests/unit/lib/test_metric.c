@@ -1,0 +1,470 @@
+/*
+ * Metrics beyond the golden vectors: the catalogue, what each metric needs, and the edges.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "support.h"
+
+/* ---- states to ask ---- */
+
+static struct state empty_state(enum form form, enum task task, uint32_t num_classes)
+{
+    struct state s;
+    struct shape shape = {form, task, num_classes};
+    cr_assert_eq(state_init(&s, &shape, true, plain_memory()), OK);
+    return s;
+}
+
+static void add_content(struct state *s, struct batch_content *content)
+{
+    struct bytes packed = pack_batch(content);
+    cr_assert_eq(state_add_packed(s, NULL, 0, 1, packed.data, packed.size), OK);
+    bytes_free(&packed);
+}
+
+static struct state state_of_matrix(uint32_t c, const int64_t *matrix)
+{
+    struct state s = empty_state(FORM_CONFUSION, TASK_MULTICLASS, c);
+    struct cell *cells = calloc((size_t)c * c, sizeof *cells);
+    for (uint32_t i = 0; i < c * c; i++)
+        cells[i] = (struct cell){i / c, i % c, matrix[i]};
+    struct batch_content content = {.shape = s.shape, .cells = cells, .n_cells = (size_t)c * c};
+    add_content(&s, &content);
+    free(cells);
+    return s;
+}
+
+static struct state state_of_classes(enum task task, uint32_t c, const struct class_counts *counts)
+{
+    struct state s = empty_state(FORM_CLASSES, task, c);
+    struct class_entry *entries = calloc(c, sizeof *entries);
+    for (uint32_t i = 0; i < c; i++)
+        entries[i] = (struct class_entry){i, counts[i]};
+    struct batch_content content = {.shape = s.shape, .entries = entries, .n_entries = c};
+    add_content(&s, &content);
+    free(entries);
+    return s;
+}
+
+static struct state state_of_totals(enum task task, int64_t correct, int64_t total)
+{
+    struct state s = empty_state(FORM_TOTALS, task, 0);
+    struct batch_content content = {.shape = s.shape, .correct = correct, .total = total};
+    add_content(&s, &content);
+    return s;
+}
+
+static double value_of(const char *selector, struct state *s)
+{
+    double value = -77;
+    struct metric_choice choice = choice_of(selector);
+    cr_assert_eq(metric_length(&choice, &s->shape), 1);
+    cr_assert_eq(metric_compute(&choice, s, NULL, &value), OK, "%s", selector);
+    return value;
+}
+
+/* ---- the catalogue ---- */
+
+Test(metric, the_catalogue_is_complete_and_consistent)
+{
+    static const char *const NAMES[] = {
+        "accuracy", "balanced_accuracy", "precision", "recall", "f1",   "fbeta", "specificity",
+        "npv",      "jaccard",           "hamming",   "mcc",    "kappa"};
+    cr_assert_eq(metric_count(), sizeof NAMES / sizeof *NAMES);
+    for (size_t i = 0; i < metric_count(); i++) {
+        const struct metric *m = metric_at(i);
+        cr_assert_str_eq(m->name, NAMES[i]);
+        cr_assert_eq(metric_find(m->name, strlen(m->name)), m);
+        cr_assert(m->title[0] != '\0' && m->formula[0] != '\0' && m->low < m->high);
+        cr_assert_eq(m->argument == METRIC_ARGUMENT_NAME, m->arg_names != NULL);
+        cr_assert(m->averages == AVERAGES_NO_CHOICE || m->averages & (1U << m->average_default));
+    }
+    cr_assert(metric_at(metric_count()) == NULL && metric_find("loss", 4) == NULL &&
+              metric_find("f1.macro", 8) == NULL);
+    for (unsigned a = AVERAGE_MICRO; a <= AVERAGE_NONE; a++) {
+        enum average back;
+        const char *name = average_name((enum average)a);
+        cr_assert(average_from_name(name, strlen(name), &back) && back == (enum average)a);
+    }
+    enum average untouched = AVERAGE_WEIGHTED;
+    cr_assert(!average_from_name("mean", 4, &untouched) && untouched == AVERAGE_WEIGHTED &&
+              average_name((enum average)9) == NULL);
+}
+
+/* ---- needs ---- */
+
+Test(metric, a_metric_without_its_counts_names_the_field_to_send)
+{
+    static const struct {
+        const char *selector;
+        struct shape shape;
+        const char *says; /* NULL: computable */
+    } ROWS[] = {
+        {"accuracy", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
+        {"precision", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
+        {"recall", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
+        {"f1", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
+        {"fbeta@3", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
+        {"hamming", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
+        {"accuracy.macro", {FORM_TOTALS, TASK_BINARY, 1}, NULL},
+        {"hamming.none", {FORM_TOTALS, TASK_BINARY, 1}, NULL},
+        {"accuracy", {FORM_TOTALS, TASK_MULTILABEL, 4}, NULL},
+        {"hamming", {FORM_TOTALS, TASK_MULTILABEL, 4}, NULL},
+        {"accuracy.macro",
+         {FORM_TOTALS, TASK_MULTICLASS, 9},
+         "accuracy.macro needs more than correct and total: send per-class counts: tp, fp, fn"},
+        {"f1.none", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
+        {"specificity", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
+        {"jaccard", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
+        {"mcc", {FORM_TOTALS, TASK_MULTICLASS, 9}, "mcc needs more"},
+        {"kappa", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
+        {"balanced_accuracy", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
+        {"f1", {FORM_TOTALS, TASK_BINARY, 1}, "tp, fp, fn, tn"},
+        {"f1.macro", {FORM_TOTALS, TASK_BINARY, 1}, "f1 needs"},
+        {"precision", {FORM_TOTALS, TASK_MULTILABEL, 4}, "tp, fp, fn, tn"},
+        {"kappa@linear", {FORM_TOTALS, TASK_MULTICLASS, 9}, "send confusion"},
+        {"kappa@quadratic",
+         {FORM_CLASSES, TASK_MULTICLASS, 9},
+         "kappa@quadratic needs the confusion matrix: send confusion"},
+        {"kappa@quadratic", {FORM_CLASSES, TASK_MULTICLASS, 2}, NULL},
+        {"kappa@linear", {FORM_CLASSES, TASK_BINARY, 1}, NULL},
+        {"kappa@linear", {FORM_CONFUSION, TASK_MULTICLASS, 9}, NULL},
+        {"kappa", {FORM_CLASSES, TASK_MULTICLASS, 9}, NULL},
+        {"mcc", {FORM_CLASSES, TASK_MULTILABEL, 9}, NULL},
+        {"kappa", {FORM_CLASSES, TASK_MULTILABEL, 9}, "not defined for multilabel"},
+        {"balanced_accuracy", {FORM_CLASSES, TASK_MULTILABEL, 9}, "not defined for multilabel"},
+        {"balanced_accuracy", {FORM_CLASSES, TASK_BINARY, 1}, NULL},
+        {"accuracy", {FORM_MEAN, TASK_MULTICLASS, 0}, "weighted mean"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char text[300] = "untouched";
+        struct metric_choice choice = choice_of(ROWS[i].selector);
+        struct state s = empty_state(ROWS[i].shape.form, ROWS[i].shape.task, ROWS[i].shape.num_classes);
+        int status = metric_check(&choice, &ROWS[i].shape, text, sizeof text);
+        cr_assert_eq(status, ROWS[i].says == NULL ? OK : ERR_NEED, "row %zu, %s: %s", i, ROWS[i].selector, text);
+        cr_assert(strstr(text, ROWS[i].says != NULL ? ROWS[i].says : "untouched") != NULL, "row %zu: %s", i, text);
+        double value[9] = {-77};
+        cr_assert_eq(metric_compute(&choice, &s, NULL, value), status);
+        cr_assert_eq(value[0] == -77, status != OK);
+        state_release(&s);
+    }
+    /* cells that were left out are missed, not invented */
+    struct state s;
+    struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, 9};
+    struct metric_choice linear = choice_of("kappa@linear");
+    double value = -77;
+    cr_assert_eq(state_init(&s, &shape, false, plain_memory()), OK);
+    cr_assert(metric_need(&linear, &shape) == NEED_CELLS && metric_compute(&linear, &s, NULL, &value) == ERR_NEED &&
+              value == -77);
+    state_release(&s);
+}
+
+Test(metric, totals_give_what_micro_gives)
+{
+    static const int64_t MATRIX[] = {7, 1, 0, 2, 5, 3, 0, 0, 4};
+    static const char *const SAME[] = {"accuracy", "precision", "recall", "f1", "fbeta@0.5", "fbeta@7"};
+    struct state matrix = state_of_matrix(3, MATRIX), totals = state_of_totals(TASK_MULTICLASS, 16, 22);
+    for (size_t i = 0; i < sizeof SAME / sizeof *SAME; i++) {
+        cr_assert_float_eq(value_of(SAME[i], &totals), 16.0 / 22, 1e-15, "%s", SAME[i]);
+        cr_assert_float_eq(value_of(SAME[i], &matrix), 16.0 / 22, 1e-15, "%s", SAME[i]);
+    }
+    cr_assert_float_eq(value_of("hamming", &totals), 6.0 / 22, 1e-15);
+    state_release(&matrix);
+    state_release(&totals);
+    struct state labels = state_of_totals(TASK_MULTILABEL, 3, 4), nothing = state_of_totals(TASK_MULTICLASS, 0, 0);
+    cr_assert(value_of("accuracy", &labels) == 0.75 && value_of("hamming", &labels) == 0.25);
+    cr_assert(value_of("accuracy", &nothing) == 0 && value_of("hamming", &nothing) == 1 &&
+              isnan(state_primary(&nothing)));
+    state_release(&labels);
+    state_release(&nothing);
+}
+
+/* ---- values ---- */
+
+Test(metric, balanced_accuracy_averages_over_target_classes_only)
+{
+    /* class 2 was never a target and once a prediction */
+    static const int64_t MATRIX[] = {3, 1, 0, 0, 1, 1, 0, 0, 0};
+    struct state s = state_of_matrix(3, MATRIX);
+    cr_assert_eq(value_of("balanced_accuracy", &s), (0.75 + 0.5) / 2);
+    cr_assert_float_eq(value_of("accuracy.macro", &s), (0.75 + 0.5 + 0) / 3, 1e-15);
+    state_release(&s);
+    static const struct class_counts BINARY = {.tp = 3, .fn = 1, .tn = 1, .fp = 1}, POSITIVE = {.tp = 3, .fn = 1};
+    s = state_of_classes(TASK_BINARY, 1, &BINARY);
+    cr_assert_eq(value_of("balanced_accuracy", &s), (0.75 + 0.5) / 2);
+    state_release(&s);
+    s = state_of_classes(TASK_BINARY, 1, &POSITIVE);
+    cr_assert_eq(value_of("balanced_accuracy", &s), 0.75);
+    state_release(&s);
+    s = empty_state(FORM_CLASSES, TASK_BINARY, 1);
+    cr_assert(isnan(value_of("balanced_accuracy", &s)));
+    state_release(&s);
+}
+
+Test(metric, mcc_follows_its_edge_rules)
+{
+    static const struct {
+        struct class_counts counts;
+        double mcc, kappa;
+    } ROWS[] = {
+        {{0}, 0, NAN},
+        {{.tp = 4}, 1, NAN},
+        {{.tp = 2, .tn = 3}, 1, 1},
+        {{.fp = 2, .fn = 3}, -1, -12.0 / 13},
+        {{.fn = 3}, -1, 0},
+        {{.tp = 90, .fp = 10}, 80 / (sqrt(100) * sqrt(900)), 0}, /* 0.2667: one class predicted */
+        {{.tn = 50, .fn = 50}, 0, 0},
+        {{.tp = 6, .fp = 1, .fn = 2, .tn = 3},
+         (18.0 - 2) / sqrt(7.0 * 8 * 4 * 5),
+         1 - 2 * (3.0 * 12) / (2 * 144 - 2 * (7.0 * 8 + 4 * 5))},
+        {{.tp = INT64_MAX / 4, .fp = INT64_MAX / 4, .fn = INT64_MAX / 4, .tn = INT64_MAX / 4}, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        const struct class_counts *k = &ROWS[i].counts;
+        const struct class_counts two[] = {{.tp = k->tn, .fp = k->fn, .fn = k->fp},
+                                           {.tp = k->tp, .fp = k->fp, .fn = k->fn}};
+        struct state binary = state_of_classes(TASK_BINARY, 1, k),
+                     multiclass = state_of_classes(TASK_MULTICLASS, 2, two);
+        struct state *both[] = {&binary, &multiclass};
+        for (size_t n = 0; n < 2; n++) {
+            double mcc = value_of("mcc", both[n]), kappa = value_of("kappa", both[n]);
+            cr_assert_float_eq(mcc, ROWS[i].mcc, 1e-15, "row %zu: mcc %.17g", i, mcc);
+            cr_assert(isnan(ROWS[i].kappa) ? isnan(kappa) : fabs(kappa - ROWS[i].kappa) < 1e-15, "row %zu: kappa %.17g",
+                      i, kappa);
+            cr_assert(isnan(kappa) || kappa == value_of("kappa@linear", both[n]));
+            state_release(both[n]);
+        }
+    }
+}
+
+Test(metric, products_of_large_counts_are_exact)
+{
+    static const struct {
+        int64_t n;
+        double mcc;
+    } ROWS[] = {{1000000000, 0.7205766894830871}, {1000000000000, 0.7205766921202523}};
+    for (size_t i = 0; i < 2; i++) {
+        const int64_t matrix[] = {ROWS[i].n, 3, 1, 2, 5, 0, 1, 0, 4};
+        struct state s = state_of_matrix(3, matrix);
+        double mcc = value_of("mcc", &s);
+        cr_assert_float_eq(mcc, ROWS[i].mcc, 1e-14, "%.17g", mcc);
+        state_release(&s);
+    }
+    /* at the end of the counts nothing overflows */
+    const int64_t most = INT64_MAX / 9;
+    const int64_t even[] = {most, most, most, most, most, most, most, most, most};
+    struct state s = state_of_matrix(3, even);
+    static const char *const ZERO[] = {"mcc", "kappa", "kappa@linear", "kappa@quadratic"};
+    for (size_t i = 0; i < sizeof ZERO / sizeof *ZERO; i++)
+        cr_assert_float_eq(value_of(ZERO[i], &s), 0, 1e-15, "%s", ZERO[i]);
+    cr_assert_float_eq(value_of("f1.macro", &s), 1.0 / 3, 1e-15);
+    cr_assert_float_eq(value_of("specificity", &s), 2.0 / 3, 1e-15);
+    state_release(&s);
+}
+
+/* The weighted kappas against their definition, cell by cell. */
+Test(metric, weighted_kappa_equals_its_definition)
+{
+    uint64_t seed = 17;
+    for (size_t round = 0; round < 200; round++) {
+        uint32_t c = 3 + (uint32_t)random_below(&seed, 6);
+        int64_t matrix[64] = {0};
+        for (size_t i = 0; i < 20; i++)
+            matrix[random_below(&seed, c * c)] += (int64_t)random_below(&seed, 50);
+        double t[8] = {0}, p[8] = {0}, n = 0;
+        for (uint32_t i = 0; i < c * c; i++) {
+            t[i / c] += (double)matrix[i];
+            p[i % c] += (double)matrix[i];
+            n += (double)matrix[i];
+        }
+        struct state s = state_of_matrix(c, matrix);
+        for (int power = 0; power <= 2; power++) {
+            double observed = 0, chance = 0;
+            for (uint32_t i = 0; i < c; i++) {
+                for (uint32_t j = 0; j < c; j++) {
+                    double w = power == 0 ? i != j : pow(fabs((double)i - j), power);
+                    observed += w * (double)matrix[i * c + j];
+                    chance += w * t[i] * p[j];
+                }
+            }
+            double got = value_of(power == 0 ? "kappa" : power == 1 ? "kappa@linear" : "kappa@quadratic", &s);
+            cr_assert_float_eq(got, 1 - n * observed / chance, 1e-12, "round %zu power %d: %.17g", round, power, got);
+        }
+        state_release(&s);
+    }
+    int64_t one_class[9] = {0, 0, 0, 0, 8, 0, 0, 0, 0};
+    struct state s = state_of_matrix(3, one_class);
+    cr_assert(isnan(value_of("kappa", &s)) && isnan(value_of("kappa@linear", &s)) &&
+              isnan(value_of("kappa@quadratic", &s)));
+    state_release(&s);
+}
+
+Test(metric, class_counts_of_no_matrix_have_no_mcc_and_no_kappa)
+{
+    /* samples without a prediction: fn without fp */
+    static const struct class_counts COUNTS[] = {{.tp = 3, .fn = 2}, {.tp = 4, .fn = 1}, {.tp = 5, .fp = 1}};
+    struct state s = state_of_classes(TASK_MULTICLASS, 3, COUNTS);
+    cr_assert(isnan(value_of("mcc", &s)) && isnan(value_of("kappa", &s)));
+    cr_assert_eq(value_of("recall", &s), 12.0 / 15);
+    cr_assert_eq(value_of("precision", &s), 12.0 / 13);
+    int64_t k, n;
+    struct metric_choice f1 = choice_of("f1"), accuracy = choice_of("accuracy");
+    cr_assert(!metric_proportion(&f1, &s, 0, &k, &n));
+    cr_assert(metric_proportion(&accuracy, &s, 0, &k, &n) && k == 12 && n == 15);
+    state_release(&s);
+}
+
+Test(metric, fbeta_holds_at_any_beta)
+{
+    static const struct class_counts K = {.tp = 4, .fp = 1, .fn = 4, .tn = 1}, NO_FN = {.fp = 3, .tn = 1};
+    struct state s = state_of_classes(TASK_BINARY, 1, &K), zero = state_of_classes(TASK_BINARY, 1, &NO_FN);
+    cr_assert_float_eq(value_of("f1", &s), 8.0 / 13, 1e-15);
+    cr_assert_eq(value_of("f1", &s), value_of("fbeta@1", &s));
+    cr_assert_float_eq(value_of("fbeta@2", &s), 20.0 / (20 + 16 + 1), 1e-15);
+    cr_assert_float_eq(value_of("fbeta@1e200", &s), value_of("recall", &s), 1e-15);
+    cr_assert_float_eq(value_of("fbeta@1e-200", &s), value_of("precision", &s), 1e-15);
+    cr_assert_eq(value_of("fbeta@1e200", &zero), 0);
+    state_release(&s);
+    state_release(&zero);
+}
+
+Test(metric, jaccard_drops_an_ignored_class_in_range)
+{
+    /* class 0 is ignored: no targets, one prediction */
+    static const int64_t MATRIX[] = {0, 0, 0, 1, 3, 0, 0, 0, 4};
+    struct state s = state_of_matrix(3, MATRIX);
+    static const struct {
+        const char *selector;
+        int64_t ignore_index;
+        double value;
+    } ROWS[] = {
+        {"jaccard", -1, 7.0 / 9},
+        {"jaccard", 0, 7.0 / 8},
+        {"jaccard", 3, 7.0 / 9},
+        {"jaccard", -100, 7.0 / 9},
+        {"jaccard.macro", -1, (0 + 0.75 + 1) / 3},
+        {"jaccard.macro", 0, (0.75 + 1) / 2},
+        {"jaccard.macro", 5, (0 + 0.75 + 1) / 3},
+        {"jaccard.weighted", 0, (0.75 * 4 + 1 * 4) / 8},
+        {"precision.macro", 0, (0 + 1 + 1) / 3.0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct metric_choice choice = choice_of(ROWS[i].selector);
+        struct metric_options options = {.ignore_index = ROWS[i].ignore_index};
+        double value;
+        cr_assert_eq(metric_compute(&choice, &s, &options, &value), OK);
+        cr_assert_float_eq(value, ROWS[i].value, 1e-15, "row %zu, %s: %.17g", i, ROWS[i].selector, value);
+    }
+    state_release(&s);
+}
+
+/* Whatever the counts: a value in the metric's range, or NAN. */
+Test(metric, values_stay_in_their_range)
+{
+    uint64_t seed = 23;
+    for (size_t round = 0; round < 300; round++) {
+        int64_t matrix[16] = {0};
+        unsigned shift = (unsigned)random_below(&seed, 60);
+        for (size_t i = 0, n = random_below(&seed, 9); i < n; i++)
+            matrix[random_below(&seed, 16)] = (int64_t)(random_next(&seed) >> 4 >> shift);
+        struct class_counts label[4];
+        for (size_t i = 0; i < 4; i++)
+            label[i] = (struct class_counts){matrix[4 * i] / 4, matrix[4 * i + 1] / 4, matrix[4 * i + 2] / 4,
+                                             matrix[4 * i + 3] / 4};
+        for (size_t i = 0; i < 16; i++)
+            matrix[i] /= 8;
+        struct state states[] = {state_of_matrix(4, matrix), state_of_classes(TASK_MULTILABEL, 4, label),
+                                 state_of_classes(TASK_BINARY, 1, label)};
+        for (size_t i = 0; i < 3; i++) {
+            for (size_t m = 0; m < metric_count(); m++) {
+                struct metric_choice choice = {.metric = metric_at(m), .beta = 2};
+                for (unsigned a = AVERAGE_MICRO; a <= AVERAGE_NONE; a++) {
+                    double values[4];
+                    choice.average = (enum average)a;
+                    choice.arg = choice.metric->arg_names != NULL ? (int)random_below(&seed, 3) : 0;
+                    if (metric_check(&choice, &states[i].shape, NULL, 0) != OK)
+                        continue;
+                    size_t n = metric_length(&choice, &states[i].shape);
+                    cr_assert_eq(n,
+                                 a == AVERAGE_NONE && choice.metric->averages != AVERAGES_NO_CHOICE && i < 2 ? 4 : 1);
+                    cr_assert_eq(metric_compute(&choice, &states[i], NULL, values), OK);
+                    for (size_t k = 0; k < n; k++)
+                        cr_assert(isnan(values[k]) || (values[k] >= choice.metric->low - 1e-12 &&
+                                                       values[k] <= choice.metric->high + 1e-12),
+                                  "%s: %.17g", choice.metric->name, values[k]);
+                }
+            }
+            state_release(&states[i]);
+        }
+    }
+}
+
+/* ---- proportions ---- */
+
+Test(metric, proportions_are_known_only_where_they_are_of_samples)
+{
+    static const int64_t MATRIX[] = {7, 1, 0, 2, 5, 3, 0, 0, 4};
+    static const struct class_counts BINARY = {.tp = 5, .fp = 1, .fn = 2, .tn = 8},
+                                     LABELS[] = {{1, 2, 3, 4}, {4, 3, 2, 1}};
+    struct state m = state_of_matrix(3, MATRIX), b = state_of_classes(TASK_BINARY, 1, &BINARY);
+    struct state l = state_of_classes(TASK_MULTILABEL, 2, LABELS), t = state_of_totals(TASK_MULTICLASS, 16, 22);
+    const struct {
+        const char *selector;
+        const struct state *s;
+        size_t index;
+        int64_t k, n; /* n = -1: none */
+    } ROWS[] = {
+        {"accuracy", &m, 0, 16, 22},
+        {"recall", &m, 0, 16, 22},
+        {"precision", &m, 0, 16, 22},
+        {"f1", &m, 0, 16, 22},
+        {"hamming", &m, 0, 6, 22},
+        {"accuracy", &t, 0, 16, 22},
+        {"f1", &t, 0, 16, 22},
+        {"hamming", &t, 0, 6, 22},
+        {"accuracy.macro", &t, 0, 0, -1},
+        {"specificity", &m, 0, 0, -1},
+        {"npv", &m, 0, 0, -1},
+        {"jaccard", &m, 0, 0, -1},
+        {"accuracy.macro", &m, 0, 0, -1},
+        {"recall.weighted", &m, 0, 0, -1},
+        {"mcc", &m, 0, 0, -1},
+        {"kappa", &m, 0, 0, -1},
+        {"balanced_accuracy", &m, 0, 0, -1},
+        {"recall.none", &m, 1, 5, 10},
+        {"accuracy.none", &m, 1, 5, 10},
+        {"precision.none", &m, 2, 4, 7},
+        {"specificity.none", &m, 1, 11, 12},
+        {"npv.none", &m, 1, 11, 16},
+        {"hamming.none", &m, 1, 5, 10},
+        {"f1.none", &m, 1, 0, -1},
+        {"recall.none", &m, 3, 0, -1},
+        {"accuracy", &b, 0, 13, 16},
+        {"accuracy.macro", &b, 0, 13, 16},
+        {"precision", &b, 0, 5, 6},
+        {"recall", &b, 0, 5, 7},
+        {"specificity", &b, 0, 8, 9},
+        {"npv", &b, 0, 8, 10},
+        {"hamming", &b, 0, 3, 16},
+        {"f1", &b, 0, 0, -1},
+        {"accuracy", &l, 0, 0, -1},
+        {"accuracy.none", &l, 1, 5, 10},
+        {"recall.none", &l, 0, 1, 4},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct metric_choice choice = choice_of(ROWS[i].selector);
+        int64_t k = -1, n = -1;
+        bool is_known = metric_proportion(&choice, ROWS[i].s, ROWS[i].index, &k, &n);
+        cr_assert(is_known == (ROWS[i].n >= 0) && n == ROWS[i].n && (!is_known || k == ROWS[i].k),
+                  "row %zu, %s: %ld of %ld", i, ROWS[i].selector, (long)k, (long)n);
+    }
+    state_release(&m);
+    state_release(&b);
+    state_release(&l);
+    state_release(&t);
+}
