@@ -26,3 +26,13 @@ unit-lib: $(UNIT_LIB) ## the unit and golden tests of lib/
 	$(Q)$(UNIT_LIB)
 unit-server: $(UNIT_SERVER) ## the unit tests of the server's modules
 	$(Q)$(UNIT_SERVER)
+
+# libFuzzer comes with clang; FUZZ_SECONDS bounds the run
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+.PHONY: fuzz-state
+fuzz-state: ## feed random packed states to lib/ (needs clang; FUZZ_SECONDS=60)
+	@mkdir -p $(BUILD)/fuzz/state
+	$(Q)clang $(FUZZ_FLAGS) -Ilib -o $(BUILD)/fuzz/fuzz_state tests/fuzz/fuzz_state.c $(LIB_SRC) -lm
+	$(Q)$(BUILD)/fuzz/fuzz_state -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=$(BUILD)/fuzz/ \
+	    -print_final_stats=1 $(BUILD)/fuzz/state

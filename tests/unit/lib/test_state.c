@@ -518,10 +518,10 @@ Test(state, other_shapes_and_bad_bytes_change_nothing)
         add(&s, &b);
         copy(&before, &s);
         for (size_t other = 0; other < N_KINDS; other++) {
-            struct batch foreign = random_batch(&KINDS[other].shape, 0, &seed);
-            struct state foreign_state;
             if (other == kind)
                 continue;
+            struct batch foreign = random_batch(&KINDS[other].shape, 0, &seed);
+            struct state foreign_state;
             new_state(&foreign_state, &KINDS[other].shape);
             cr_assert_eq(state_add_packed(&s, &b.key, 1, 1, foreign.packed.data, foreign.packed.size), ERR_SHAPE);
             cr_assert_eq(state_merge(&s, &foreign_state), ERR_SHAPE);
