@@ -1,0 +1,53 @@
+// What views share and cannot say in markup: where they are, and data that keeps itself up to date.
+
+import { createContext, useContext, useEffect, useRef, useState } from './preact.js';
+import { createPoller } from './live.js';
+
+/** {state, go(parts, {replace}), signedIn, signIn(token), signOut()}: the URL as a value; see app.js. */
+export const Place = createContext(null);
+export const usePlace = () => useContext(Place);
+
+/**
+ * useLive(load, interval, deps) -> {data, error, refresh}
+ * load(signal) is called again and again while the view is shown (live.js says when), and anew when
+ * deps change; until the new answer is there the old data stands.
+ */
+export function useLive(load, interval, deps) {
+    const [state, setState] = useState({ data: undefined, error: null });
+    const poller = useRef(null);
+    useEffect(() => {
+        const p = createPoller({
+            load, interval,
+            // an answer that changed nothing paints nothing
+            report: next => setState(old => old.data === next.data && old.error === null && next.error === null ? old : next),
+            isHidden: () => document.hidden,
+            setTimer: (fn, ms) => setTimeout(fn, ms),
+            clearTimer: clearTimeout
+        });
+        const shown = () => document.hidden || p.shown();
+        poller.current = p;
+        document.addEventListener('visibilitychange', shown);
+        p.start();
+        return () => {
+            document.removeEventListener('visibilitychange', shown);
+            p.stop();
+        };
+    }, deps);
+    return { ...state, refresh: () => poller.current.refresh() };
+}
+
+/** The time, often enough for "3 min ago". */
+export function useNow(everyMs = 10000) {
+    const [now, setNow] = useState(Date.now());
+    useEffect(() => {
+        const timer = setInterval(() => document.hidden || setNow(Date.now()), everyMs);
+        return () => clearInterval(timer);
+    }, [everyMs]);
+    return now;
+}
+
+export function useTitle(text) {
+    useEffect(() => {
+        document.title = text ? `${text} \u00b7 Tally` : 'Tally';
+    }, [text]);
+}

@@ -1,0 +1,71 @@
+// The page's state is the URL: every view is a link, Back undoes every choice.
+//
+// parse() never fails: what is missing, malformed or out of range becomes the default.  write() puts
+// only what differs from the default, in a fixed order, so that equal views have equal URLs.
+// Pure: no DOM.
+
+const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const STAGE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+// [series:]metric[@arg][.average]; the server has the last word on what exists
+const SELECTOR = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}(:[A-Za-z0-9_]{1,64})?(@[A-Za-z0-9.+-]{1,32})?(\.[a-z]{1,16})?$/;
+const SORT = /^-?[A-Za-z0-9][A-Za-z0-9._/@:-]{0,255}(,-?[A-Za-z0-9][A-Za-z0-9._/@:-]{0,255})?$/;
+
+function matching(pattern) {
+    return text => pattern.test(text) ? text : null;
+}
+
+function text(length) {
+    // control characters never name a project
+    return value => value.length > 0 && value.length <= length && !/[\u0000-\u001f\u007f]/.test(value) ? value : null;
+}
+
+// Each parameter: its default and how text becomes a value (null: not acceptable, take the default).
+// `auto` (the empty string) lets the view choose by what the run has.
+export const PARAMETERS = Object.freeze({
+    project: { initial: '', read: text(128) },
+    run: { initial: '', read: matching(RUN_ID) },
+    stage: { initial: '', read: matching(STAGE) },
+    metric: { initial: '', read: matching(SELECTOR) },
+    sort: { initial: '-created_at', read: matching(SORT) },
+    cursor: { initial: '', read: text(512) },
+    more: { initial: false, read: value => value === '1' ? true : null }
+});
+
+export const INITIAL = Object.freeze(Object.fromEntries(
+    Object.entries(PARAMETERS).map(([name, parameter]) => [name, parameter.initial])));
+
+/** parse('?run=r1&stage=test') -> a frozen state with every parameter. */
+export function parse(search) {
+    const query = new URLSearchParams(search);
+    const state = {};
+    for (const [name, parameter] of Object.entries(PARAMETERS)) {
+        const given = query.get(name);
+        const value = given === null ? null : parameter.read(given);
+        state[name] = value === null ? parameter.initial : value;
+    }
+    return Object.freeze(state);
+}
+
+/** write(state) -> '?run=r1', or '' for the start page. */
+export function write(state) {
+    const query = new URLSearchParams();
+    for (const [name, parameter] of Object.entries(PARAMETERS)) {
+        const value = state[name];
+        if (value !== undefined && value !== parameter.initial)
+            query.set(name, value === true ? '1' : String(value));
+    }
+    const search = query.toString();
+    return search === '' ? '' : '?' + search;
+}
+
+/** Which view a state shows. */
+export function viewOf(state) {
+    if (state.run !== '')
+        return 'run';
+    return state.project !== '' ? 'runs' : 'projects';
+}
+
+/** The address of a view: link({project: 'digits'}) -> '/?project=digits'. */
+export function link(parts) {
+    return '/' + write({ ...INITIAL, ...parts });
+}
