@@ -64,21 +64,28 @@ export function hasAverages(entry, series) {
     return entry.averages.length > 0 && series.task !== 'binary';
 }
 
+// What metric_check() of the server says, in the page's words; a browser test compares the two.
+const FROM_TOTALS = ['accuracy', 'hamming'];
+const FROM_TOTALS_MULTICLASS = [...FROM_TOTALS, 'recall', 'precision', 'f1', 'fbeta'];
+const NOT_MULTILABEL = ['balanced_accuracy', 'kappa'];
+
 /**
- * Why a series cannot give a metric; null if it can.  One sentence that names the field to send.
- * entry: of the catalogue.  series: of the run document.
+ * Why a series cannot give a metric as one line; null if it can.  It names the field to send.
+ * entry: of the catalogue.  average: '' where the metric has no choice.  series: of the run document.
  */
 export function whyNot(entry, arg, average, series) {
-    if (average === 'none')
+    const { form, task } = series;
+    if (average === 'none' && task !== 'binary')
         return 'one value per class, not one line';
-    if (series.form === 'totals') {
-        const fromTotals = entry.name === 'accuracy' || entry.name === 'hamming';
-        const isMicro = series.task === 'binary' || (average || entry.default_average) === 'micro';
-        if (!fromTotals || !isMicro)
+    if (task === 'multilabel' && NOT_MULTILABEL.includes(entry.name))
+        return 'not defined for multilabel';
+    if (form === 'totals') {
+        const isOneRatio = entry.averages.length > 0 && (task === 'binary' || (average || entry.default_average) === 'micro');
+        if (!isOneRatio || !(task === 'multiclass' ? FROM_TOTALS_MULTICLASS : FROM_TOTALS).includes(entry.name))
             return 'only totals were logged; send tp, fp and fn, or confusion';
     }
-    if (series.form === 'classes' && entry.name === 'kappa' && (arg === 'linear' || arg === 'quadratic')
-        && series.task !== 'binary')
+    if (form === 'classes' && task === 'multiclass' && series.num_classes !== 2
+        && entry.name === 'kappa' && (arg === 'linear' || arg === 'quadratic'))
         return 'needs the matrix; send confusion or cells';
     return null;
 }

@@ -38,7 +38,7 @@ export function Command({ text }) {
         }
     };
     return html`<div class="command">
-        <pre tabindex="0"><code>${text}</code></pre>
+        <pre><code>${text}</code></pre>
         <button type="button" class="button" onClick=${copy}>${copied ? 'Copied' : 'Copy'}</button>
     </div>`;
 }

@@ -107,7 +107,7 @@ function Card({ epoch, chosen, finding, unit }) {
         <dl>
             ${figure('accumulated', 'Accumulated', metric.value, inUnit(metric.value, unit), interval)}
             ${metric.mean_of_steps !== undefined && figure('mean-of-steps', 'Mean of the steps', metric.mean_of_steps, inUnit(metric.mean_of_steps, unit))}
-            ${finding && figure('gap', 'Gap', finding.gap, difference(finding.gap, unit), finding.differs ? '' : 'they agree')}
+            ${finding && figure('gap', 'Gap', finding.gap, difference(finding.gap, unit), finding.differs ? '' : finding.gap === 0 ? 'they agree' : 'they nearly agree')}
         </dl>
         ${finding?.text && html`<p class="finding" id="finding">${finding.text}</p>`}
     </aside>`;

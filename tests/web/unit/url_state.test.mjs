@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { INITIAL, link, parse, PARAMETERS, viewOf, write } from '../../../web/src/url_state.js';
+
+test('an empty address is the default state, and the default state is an empty address', () => {
+    assert.deepEqual({ ...parse('') }, { ...INITIAL });
+    assert.equal(write(INITIAL), '');
+    assert.ok(Object.isFrozen(parse('')));
+});
+
+test('what is written is read back, for every parameter', () => {
+    const state = {
+        project: 'a b&c=d#\u732b', run: 'r-1.x', stage: 'val', metric: 'parity:fbeta@0.5.macro',
+        sort: '-val/accuracy.macro@last,name', cursor: 'abc+/=', more: true
+    };
+    assert.deepEqual(Object.keys(state).sort(), Object.keys(PARAMETERS).sort());
+    assert.deepEqual({ ...parse(write(state)) }, state);
+});
+
+test('only what differs from the default is written', () => {
+    assert.equal(write({ ...INITIAL, run: 'r1' }), '?run=r1');
+    assert.equal(link({ project: 'digits' }), '/?project=digits');
+    assert.equal(link({}), '/');
+});
+
+test('garbage falls back to the default', () => {
+    for (const search of ['?run=../x', '?run=', '?run=-a', '?run=' + 'a'.repeat(129), '?run=%3Cimg%3E'])
+        assert.equal(parse(search).run, '', search);
+    for (const search of ['?stage=a/b', '?stage=' + 's'.repeat(65)])
+        assert.equal(parse(search).stage, '', search);
+    for (const search of ['?metric=a,b', '?metric=<x>', '?metric=.macro'])
+        assert.equal(parse(search).metric, '', search);
+    assert.equal(parse('?more=2').more, false);
+    assert.equal(parse('?sort=%20').sort, INITIAL.sort);
+    assert.equal(parse('?project=' + encodeURIComponent('a\nb')).project, '');
+    assert.deepEqual({ ...parse('?nobody=knows&__proto__=1') }, { ...INITIAL });
+});
+
+test('selectors of the contract are accepted', () => {
+    for (const metric of ['accuracy', 'accuracy.macro', 'f1.weighted', 'fbeta@2.macro', 'kappa@linear', 'parity:f1.macro', 'a/loss', 'loss:max'])
+        assert.equal(parse(`?metric=${encodeURIComponent(metric)}`).metric, metric);
+});
+
+test('a run wins over a project', () => {
+    assert.equal(viewOf(parse('?project=p&run=r')), 'run');
+    assert.equal(viewOf(parse('?project=p')), 'runs');
+    assert.equal(viewOf(parse('')), 'projects');
+});
