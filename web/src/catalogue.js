@@ -202,7 +202,7 @@ export function readCatalogue(answer) {
             argument: m.argument ?? 'none',
             arg_names: m.arg_names ?? [],
             averages: m.averages ?? [],
-            default_average: m.default_average ?? '',
+            default_average: m.default ?? '',
             range: m.range ?? null,
             higher_is_better: m.higher_is_better ?? true,
             formula: m.formula ?? ''

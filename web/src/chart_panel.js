@@ -61,7 +61,7 @@ function Legend({ data, read, unit, epochName }) {
         ${entry('epoch', epochName, span ? value(span.value) : MISSING)}
         ${data.has.interval && entry('interval', '95 % interval', span && span.low !== null ? `${value(span.low)} to ${value(span.high)}` : '')}
         ${data.has.mean && entry('mean', 'mean of the steps', span ? value(span.mean) : MISSING)}
-        <li class="axis-name">x: ${data.steps.x_from === 'counted' ? 'steps, counted through all epochs' : 'step'}</li>
+        <li class="axis-name">x: ${data.steps.x_from === 'counted' ? 'steps of all epochs' : 'step'}</li>
     </ul>`;
 }
 

@@ -1,0 +1,152 @@
+// Projects, the runs table, and everything that may be odd about them.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import test, { after, before } from 'node:test';
+import { golden, openPage, records, startBrowser, startServer, textOf } from './harness.mjs';
+
+let server;
+let browser;
+before(async () => {
+    server = await startServer();
+    browser = await startBrowser();
+});
+after(async () => {
+    await browser?.close();
+    await server?.stop();
+});
+
+test('an empty server shows the command that fills it, and the command works', async () => {
+    const page = await openPage(browser, server);
+    await page.visit('');
+    await page.waitForSelector('.empty .command');
+    const command = await page.locator('.command pre').innerText();
+    execFileSync('sh', ['-c', command + ' -sS --fail'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    await page.waitForSelector('.project', { timeout: 6000 });
+    assert.equal(await textOf(page.locator('.project')), 'default 1 run');
+    await page.locator('.project').click();
+    await page.waitForSelector('table.runs');
+    assert.equal(new URL(page.url()).search, '?project=default');
+    await page.locator('tbody a').click();
+    await page.waitForSelector('#accumulated');
+    assert.equal(new URL(page.url()).search, '?run=catdog');
+    await page.done();
+});
+
+test('the table shows what the API answers', async () => {
+    await server.post('table-val', records(golden('catdog_unshuffled'), 'val'), '?project=table');
+    await server.post('table-val', { stage: 'train', epoch: 0, step: 0, confusion: [[1, 1], [1, 1]] });
+    await server.post('table-train', { stage: 'train', epoch: 4, step: 0, correct: 3, total: 4, sums: { loss: [1, 4] } }, '?project=table');
+    await server.call('PUT', '/api/v1/runs/table-none', { project: 'table' });
+    await server.call('PATCH', '/api/v1/runs/table-val', { status: 'finished' });
+    const page = await openPage(browser, server);
+    await page.visit('?project=table');
+    await page.waitForSelector('table.runs');
+    const rows = Object.fromEntries(await page.$$eval('table.runs tbody tr', all => all.map(row => [
+        row.cells[0].innerText.trim(), [...row.cells].slice(1).map(c => c.innerText.replaceAll('\u00a0', ' ').trim())])));
+    const epoch = (await server.get('/api/v1/runs/table-val/epochs?stage=val&metric=accuracy,accuracy.macro,loss')).epochs[0];
+    const percent = v => `${(v * 100).toFixed(1)} %`;
+    assert.deepEqual(rows['table-val'].slice(0, 7), ['finished', 'val', '0', '384', percent(epoch.metrics.accuracy.value),
+        percent(epoch.metrics['accuracy.macro'].value), String(Number(epoch.metrics.loss.value.toPrecision(4)))]);
+    assert.deepEqual(rows['table-train'].slice(0, 7), ['running', 'train', '4', '4', '75.0 %', '\u2013', '0.25']);
+    assert.deepEqual(rows['table-none'].slice(0, 7), ['running', ...Array(6).fill('\u2013')]);
+    assert.equal(await textOf(page.locator('.title-row')), 'table 3 runs');
+    await page.done();
+});
+
+test('headers sort, by the server, and the order is in the address', async () => {
+    const page = await openPage(browser, server);
+    await page.visit('?project=table');
+    await page.waitForSelector('table.runs');
+    const names = () => page.$$eval('table.runs tbody th a', all => all.map(a => a.textContent));
+    await page.locator('thead a', { hasText: 'Name' }).click();
+    await page.waitForFunction(() => document.querySelector('thead th').getAttribute('aria-sort') === 'ascending');
+    assert.equal(new URL(page.url()).searchParams.get('sort'), 'name');
+    await page.locator('thead a', { hasText: /^Accuracy/ }).click();
+    await page.waitForFunction(() => document.querySelectorAll('thead th')[5].getAttribute('aria-sort') === 'descending');
+    await page.waitForFunction(() => document.querySelector('table.runs tbody th a').textContent === 'table-val');
+    assert.equal(new URL(page.url()).searchParams.get('sort'), '-val/accuracy@last');
+    assert.equal((await names())[0], 'table-val');
+    await page.done();
+});
+
+test('names from strangers are text', async () => {
+    const name = '<img src=x onerror="window.broken=1">';
+    await server.call('PUT', '/api/v1/runs/stranger', {
+        project: '<b>p</b>', name, tags: ['<script>window.broken=1</script>'], notes: '<svg onload="window.broken=1">',
+        config: { '<i>key</i>': '<img src=x onerror="window.broken=1">', rtl: '\u202eevil', emoji: '\u{1f408}' }
+    });
+    await server.post('stranger', { stage: 'test', epoch: 0, step: 0, confusion: [[1, 0], [0, 1]] });
+    const page = await openPage(browser, server);
+    await page.visit('?project=' + encodeURIComponent('<b>p</b>'));
+    await page.waitForSelector('table.runs');
+    assert.equal(await textOf(page.locator('tbody th a')), name);
+    await page.locator('tbody th a').click();
+    await page.waitForSelector('#accumulated');
+    assert.equal(await textOf(page.locator('h1')), name);
+    assert.equal(await page.title(), name + ' \u00b7 Tally');
+    assert.equal(await page.evaluate(() => document.querySelectorAll('main img, main b > b, main script, main i').length), 0);
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    assert.match(await textOf(page.locator('.about')), /<svg onload="window\.broken=1">.*<i>key<\/i> <img src=x/s);
+    await page.done();
+});
+
+test('a project without runs says how to begin', async () => {
+    const page = await openPage(browser, server);
+    await page.visit('?project=nobody');
+    await page.waitForSelector('.empty .command');
+    assert.match(await textOf(page.locator('.command pre')), /batches\?project=nobody' \\/);
+    await page.done();
+});
+
+test('the next page of a long table, and back', async () => {
+    for (let i = 0; i < 105; i++)
+        await server.call('PUT', `/api/v1/runs/long-${String(i).padStart(3, '0')}`, { project: 'long' });
+    const page = await openPage(browser, server);
+    await page.visit('?project=long&sort=id');
+    await page.waitForSelector('table.runs');
+    assert.equal(await page.locator('tbody tr').count(), 100);
+    await page.locator('.pages a', { hasText: 'Next' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 5);
+    assert.equal(await textOf(page.locator('tbody a').last()), 'long-104');
+    await page.goBack();
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 100);
+    await page.done();
+});
+
+test('garbage in the address falls back to what is there', async () => {
+    const page = await openPage(browser, server);
+    await page.visit('?run=../../etc/passwd&project=&stage=%00&sort=,,');
+    await page.waitForSelector('.projects');
+    await page.visit('?run=table-val&stage=gone&metric=nonsense.macro');
+    await page.waitForSelector('#accumulated');
+    assert.equal(await page.locator('label:has-text("Stage") select').inputValue(), 'val');
+    assert.equal(await textOf(page.locator('figcaption h2').first()), 'Accuracy, macro');
+    await page.done();
+});
+
+test('every view fits 390 pixels, in the light and in the dark', async () => {
+    for (const scheme of ['light', 'dark']) {
+        const page = await openPage(browser, server, { width: 390, height: 800, scheme });
+        for (const [search, ready] of [['', '.projects'], ['?project=table', 'table.runs'], ['?run=table-val', '#accumulated'], ['?run=table-none', '.command'],
+            ['?run=stranger', '#accumulated'], ['?project=nobody', '.command']]) {
+            await page.visit(search);
+            await page.waitForSelector(ready);
+            await page.waitForTimeout(100);
+            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390, `${search} in ${scheme}`);
+        }
+        await page.done();
+    }
+});
+
+test('the server away: a line says so, and the page recovers by itself', async () => {
+    const page = await openPage(browser, server);
+    await page.visit('?run=table-val');
+    await page.waitForSelector('#accumulated');
+    await server.halt();
+    await page.waitForSelector('.banner', { timeout: 15000 });
+    assert.equal(await textOf(page.locator('#accumulated')), '82.8 %', 'the last numbers stay');
+    await server.restart();
+    await page.waitForFunction(() => document.querySelector('.banner') === null, null, { timeout: 40000 });
+    await page.done(/ERR_CONNECTION_REFUSED|Failed to load/);
+});

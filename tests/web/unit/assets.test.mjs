@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import test from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+const WEB = new URL('../../../web/', import.meta.url);
+const read = path => readFileSync(new URL(path, WEB), 'utf8');
+const modules = readdirSync(new URL('src/', WEB)).filter(name => name.endsWith('.js'));
+const LIBRARIES = ['node_modules/uplot/dist/uPlot.iife.min.js', 'node_modules/uplot/dist/uPlot.min.css', 'node_modules/htm/preact/standalone.module.js'];
+const BUDGET = 90 * 1024;
+
+test('all that a browser loads stays within 90 KB gzipped', () => {
+    const files = ['index.html', 'style.css', 'favicon.svg', ...LIBRARIES, ...modules.map(m => 'src/' + m)];
+    const size = files.reduce((sum, path) => sum + gzipSync(readFileSync(new URL(path, WEB))).length, 0);
+    assert.ok(size <= BUDGET, `${size} bytes`);
+});
+
+test('the document has no inline script or style, and loads only its own assets', () => {
+    const html = read('index.html');
+    assert.doesNotMatch(html, /<style|\sstyle=|\son[a-z]+=/i);
+    for (const [, attributes, body] of html.matchAll(/<script([^>]*)>([^]*?)<\/script>/g)) {
+        assert.match(attributes, /src="%ASSETS%web\//);
+        assert.equal(body, '');
+    }
+    for (const [, address] of html.matchAll(/(?:src|href)="([^"]*)"/g)) {
+        assert.ok(address.startsWith('%ASSETS%web/'), address);
+        readFileSync(new URL(address.replace('%ASSETS%web/', ''), WEB));
+    }
+});
+
+test('no module makes markup from strings, and only the doors use their libraries', () => {
+    for (const name of modules) {
+        const source = read('src/' + name).replace(/\/\/.*$/gm, '').replace(/\/\*[^]*?\*\//g, '');
+        assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function/, name);
+        if (name !== 'chart.js')
+            assert.doesNotMatch(source, /uPlot/, name);
+        if (name !== 'preact.js')
+            assert.doesNotMatch(source, /node_modules/, name);
+        if (name !== 'app_api.js' && name !== 'api.js')
+            assert.doesNotMatch(source, /\bfetch\(/, name);
+        for (const [, from] of source.matchAll(/from '([^']+)'/g))
+            assert.match(from, /^(\.\/[a-z_]+\.js|\.\.\/node_modules\/htm\/preact\/standalone\.module\.js)$/, name);
+    }
+});
+
+test('pure modules touch nothing of the browser', () => {
+    for (const name of ['url_state', 'format', 'series', 'explain', 'catalogue', 'runs_columns', 'run_data', 'curl', 'live', 'api']) {
+        const source = read(`src/${name}.js`).replace(/\/\/.*$/gm, '').replace(/\/\*[^]*?\*\//g, '');
+        assert.doesNotMatch(source, /(?<![.\w])(window|location|history|localStorage)\./, name);
+    }
+});
