@@ -114,7 +114,7 @@ export function chooseMetric(catalogue, counts, asked) {
             continue;
         const averages = hasAverages(entry, series) ? entry.averages : [];
         const average = averages.length === 0 ? '' : averages.includes(parsed.average) ? parsed.average : entry.default_average;
-        const arg = entry.argument === 'none' || !entry.argument ? '' : parsed.arg;
+        const arg = entry.argument === 'none' ? '' : parsed.arg;
         if (entry.argument === 'beta' && !(Number(arg) > 0))
             continue;
         if (whyNot(entry, arg, average, series) !== null)
@@ -187,25 +187,27 @@ export function metricTitle(chosen) {
 
 /** Percent where the values lie in 0 .. 1, else plain numbers. */
 export function unitOf(entry) {
-    return entry.range && entry.range[0] === 0 && entry.range[1] === 1 ? 'percent' : 'number';
+    return entry.range[0] === 0 && entry.range[1] === 1 ? 'percent' : 'number';
 }
 
+// the word by which the catalogue says that a metric needs a number after the @
+const BETA = '<beta>';
+
 /**
- * The catalogue as this page uses it: {metrics:[{name,title,argument,arg_names,averages,
- * default_average,range,higher_is_better,formula}]}.
+ * The catalogue as this page uses it: {metrics:[{name, title, argument: 'none' | 'beta' | 'name', arg_names,
+ * averages, default_average, range: [low, high] with null where open, formula}]}.
  */
 export function readCatalogue(answer) {
     return {
-        metrics: (answer.metrics ?? []).map(m => ({
+        metrics: answer.metrics.map(m => ({
             name: m.name,
-            title: m.title ?? m.name,
-            argument: m.argument ?? 'none',
-            arg_names: m.arg_names ?? [],
-            averages: m.averages ?? [],
+            title: m.title,
+            argument: m.arguments.length === 0 ? 'none' : m.arguments[0] === BETA ? 'beta' : 'name',
+            arg_names: m.arguments,
+            averages: m.averages,
             default_average: m.default ?? '',
-            range: m.range ?? null,
-            higher_is_better: m.higher_is_better ?? true,
-            formula: m.formula ?? ''
+            range: m.range,
+            formula: m.formula
         }))
     };
 }

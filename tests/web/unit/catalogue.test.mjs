@@ -86,8 +86,10 @@ test('titles and units', () => {
     assert.equal(c.meanSelector('accuracy'), 'accuracy:mean');
 });
 
-test('a catalogue with gaps is read with defaults', () => {
-    const read = c.readCatalogue({ metrics: [{ name: 'x' }] });
-    assert.deepEqual([read.metrics[0].averages, read.metrics[0].argument, read.metrics[0].title], [[], 'none', 'x']);
-    assert.deepEqual(c.readCatalogue({}).metrics, []);
+test('the catalogue is read as the server writes it', () => {
+    const metric = { title: 'T', averages: ['micro'], default: 'micro', range: [0, 1], better: 'high', proportion: true, formula: 'f' };
+    const { metrics } = c.readCatalogue({ metrics: [{ ...metric, name: 'a', arguments: [] }, { ...metric, name: 'b', arguments: ['<beta>'] },
+        { ...metric, name: 'k', arguments: ['none', 'linear'], averages: [], default: null, range: [-1, null] }] });
+    assert.deepEqual(metrics.map(m => m.argument), ['none', 'beta', 'name']);
+    assert.deepEqual([metrics[2].arg_names, metrics[2].default_average, metrics[2].range], [['none', 'linear'], '', [-1, null]]);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createLoader } from '../../../web/src/run_data.js';
 
-const METRICS = { metrics: [{ name: 'accuracy', averages: ['micro', 'macro'], default: 'micro', range: [0, 1] }] };
+const METRICS = { metrics: [{ name: 'accuracy', title: 'Accuracy', arguments: [], averages: ['micro', 'macro'], default: 'micro', range: [0, 1], formula: '' }] };
 const state = { run: 'r', stage: '', metric: '', more: false };
 
 function server(run) {
