@@ -1,10 +1,11 @@
-# The test targets.
+# The test targets.  tests/run.py runs the suites and sums their counts.
 
 UNIT_LIB_SRC := $(wildcard tests/unit/lib/*.c)
 UNIT_SERVER_SRC := $(wildcard tests/unit/server/*.c)
 UNIT_LIB := $(OUT)/tests/unit_lib
 UNIT_SERVER := $(OUT)/tests/unit_server
 TEST_CFLAGS = -std=c11 -g $(OPT) -Wall -Wextra $(SANFLAGS) -D_GNU_SOURCE -Ilib -MMD -MP
+WEB_TEST_DEPS := tests/web/node_modules/.installed
 
 $(OUT)/tests/unit/lib/%.o: tests/unit/lib/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
@@ -21,18 +22,49 @@ $(UNIT_SERVER): $(UNIT_SERVER_SRC:%.c=$(OUT)/%.o) $(SERVER_PARTS) $(OUT)/libtall
 
 -include $(UNIT_LIB_SRC:%.c=$(OUT)/%.d) $(UNIT_SERVER_SRC:%.c=$(OUT)/%.d)
 
-.PHONY: unit-lib unit-server
-unit-lib: $(UNIT_LIB) ## the unit and golden tests of lib/
-	$(Q)$(UNIT_LIB)
-unit-server: $(UNIT_SERVER) ## the unit tests of the server's modules
-	$(Q)$(UNIT_SERVER)
+# ---- what each suite runs ----
+# A sanitizer's reports go to files: Criterion would print them and pass.
+SAN_LOG := $(abspath $(OUT))/san
+SAN_ENV := $(if $(SAN),ASAN_OPTIONS=log_path=$(SAN_LOG) TSAN_OPTIONS=log_path=$(SAN_LOG):halt_on_error=0)
+RUN_API := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/api
+RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) npm test --silent
+SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
+    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"web=$(RUN_WEB)")
 
-# libFuzzer comes with clang; FUZZ_SECONDS bounds the run
-FUZZ_SECONDS ?= 60
-FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-.PHONY: fuzz-state
-fuzz-state: ## feed random packed states to lib/ (needs clang; FUZZ_SECONDS=60)
-	@mkdir -p $(BUILD)/fuzz/state
-	$(Q)clang $(FUZZ_FLAGS) -Ilib -o $(BUILD)/fuzz/fuzz_state tests/fuzz/fuzz_state.c $(LIB_SRC) -lm
-	$(Q)$(BUILD)/fuzz/fuzz_state -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=$(BUILD)/fuzz/ \
-	    -print_final_stats=1 $(BUILD)/fuzz/state
+.PHONY: deps-test deps-check unit-lib unit-server api web test
+deps-test: deps-build deps-node
+	$(call install,$(TEST_PACKAGES))
+deps-check:
+	$(call install,$(CHECK_PACKAGES))
+
+$(WEB_TEST_DEPS): tests/web/package.json tests/web/package-lock.json | deps-node
+	$(Q)cd tests/web && npm ci --ignore-scripts --no-audit --no-fund --silent
+	$(Q)touch $@
+
+unit-lib: $(UNIT_LIB) ## the unit and golden tests of lib/
+	$(Q)$(SAN_ENV) $(UNIT_LIB)
+unit-server: $(UNIT_SERVER) ## the unit tests of the server's modules
+	$(Q)$(SAN_ENV) $(UNIT_SERVER)
+api: build ## the black-box tests: a real server over HTTP
+	$(Q)$(SAN_ENV) $(RUN_API)
+web: build $(WEB_TEST_DEPS) ## the page in a real browser
+	$(Q)$(RUN_WEB)
+
+# Criterion cannot run under the thread sanitizer: SAN=thread builds the server and drives it over HTTP only.
+test: deps-test ## install what the tests need, build, run every suite
+	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(WEB_TEST_DEPS))
+	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
+
+.PHONY: check demo bench
+check: deps-build deps-check ## format, warnings as errors, cppcheck, layering
+	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+	$(Q)$(MAKE) --no-print-directory $(TALLY)
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem -D__SIZEOF_INT128__=16 -Ilib -Iserver -I$(OUT)/gen lib server
+	$(Q)GEN=$(OUT)/gen CC="$(CC)" sh tests/check/layering.sh
+demo: build ## train a real classifier that logs to a real server, and watch it live
+	$(call install,python3)
+	$(Q)exec python3 tests/demo/demo.py $(TALLY)
+bench: build ## batches a second, and how long questions take
+	$(call install,python3)
+	$(Q)python3 tests/bench/bench.py $(TALLY)
