@@ -6,7 +6,7 @@ import unittest
 import openapi
 from tally_server import ROOT, ApiTest, run_tally
 
-ROUTE = re.compile(r'METHOD_(\w+)\s*,\s*(?:\.path\s*=\s*)?"([^"]+)"\s*,\s*(?:\.scope\s*=\s*)?SCOPE_(\w+)\s*,\s*(?:\.kind\s*=\s*)?ROUTE_\w+\s*,\s*(?:\.args\s*=\s*)?"([^"]*)"')
+ROUTE = re.compile(r'^\s*(?:INLINE|WORKER|ASYNC)\((\w+),\s*"([^"]+)",\s*(\w+),\s*"([^"]*)"', re.M)
 
 
 def read(*parts):
@@ -37,7 +37,8 @@ class Contract(unittest.TestCase):
             if method == "HEAD":
                 continue
             self.assertIn((method, path), documented)
-            self.assertEqual(sorted(documented[method, path]["query"]), sorted(args), (method, path))
+            if args != ["*"]:  # the page keeps its own state there
+                self.assertEqual(sorted(documented[method, path]["query"]), sorted(args), (method, path))
             self.assertEqual(documented[method, path]["scope"], scope, (method, path))
         self.assertLessEqual(set(documented), set(known))
 
