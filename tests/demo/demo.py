@@ -43,7 +43,7 @@ def main():
     process = None
     try:
         process, url = start(os.path.abspath(sys.argv[1]), folder)
-        print("Watch it live: %s/\n" % url, flush=True)
+        print("Watch it live: %s/?run=digits\nThe effect:    %s/?run=digits&stage=test&metric=accuracy.macro\n" % (url, url), flush=True)
         done = subprocess.run([sys.executable, TRAIN, "--url", url, "--seconds", "0" if quick else "25"] + (["--epochs", "6"] if quick else []), check=False)
         if done.returncode or quick:
             return done.returncode
