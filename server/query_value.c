@@ -34,15 +34,13 @@ bool query_needs_cells(const struct query_metric *metrics, size_t n, const struc
     return false;
 }
 
-static double mean_value(const struct mean *mean, enum mean_field field)
+static double field_value(const struct mean *mean, enum mean_field field)
 {
     switch (field) {
     case MEAN_SUM:
         return exact_sum_value(&mean->sum);
-    case MEAN_MEAN: {
-        double weight = exact_sum_value(&mean->weight);
-        return weight > 0 ? exact_sum_value(&mean->sum) / weight : NAN;
-    }
+    case MEAN_MEAN:
+        return mean_value(mean);
     case MEAN_MIN:
         return mean->finite > 0 ? mean->min : NAN;
     case MEAN_MAX:
@@ -62,7 +60,7 @@ int query_value(const struct query_metric *m, struct state *s, const struct metr
         return OK;
     }
     if (m->selector.is_mean) {
-        out[0] = mean_value(&s->mean, m->selector.field);
+        out[0] = field_value(&s->mean, m->selector.field);
         return OK;
     }
     int status = metric_compute(&m->selector.choice, s, options, out);
