@@ -402,6 +402,12 @@ static int compare_entries(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
+static void sort_entries(struct decoder *d)
+{
+    if (d->n_entries > 1)
+        qsort(d->entries, d->n_entries, sizeof *d->entries, compare_entries);
+}
+
 /* places[class] is where it stands; it holds what it says only if entries[it] agrees, so no clearing. */
 static int classes_are_distinct(struct decoder *d, int64_t classes)
 {
@@ -442,7 +448,7 @@ static int fill_negatives(struct decoder *d, uint32_t classes)
                                 "(total / num_classes)");
     }
     size_t n = d->n_entries;
-    qsort(d->entries, n, sizeof *d->entries, compare_entries);
+    sort_entries(d);
     for (uint32_t c = 0, i = 0; c < classes; c++) { /* the classes that were not listed */
         if (i < n && d->entries[i].index == c) {
             i++;
@@ -470,8 +476,7 @@ static int finish_classes(struct decoder *d, struct batch_content *content)
         return rc;
     if (d->task == TASK_MULTICLASS && (rc = check_negatives(d, content, FIELD_CLASSES)) != OK)
         return rc;
-    if (d->n_entries > 1)
-        qsort(d->entries, d->n_entries, sizeof *d->entries, compare_entries);
+    sort_entries(d);
     return OK;
 }
 

@@ -44,9 +44,15 @@ Test(json, what_cjson_would_let_pass_is_refused)
         const char *text;
         int code;
     } rows[] = {
-        {"{\"a\":1,\"a\":2}", PROBLEM_MALFORMED}, {"{} x", PROBLEM_MALFORMED},          {"007", PROBLEM_MALFORMED},
-        {"\"\\u0000\"", PROBLEM_MALFORMED},       {"1e400", PROBLEM_INVALID},           {"9007199254740993", PROBLEM_INVALID},
-        {"\"\xff\"", PROBLEM_MALFORMED},          {"[1,]", PROBLEM_MALFORMED},          {"[{\"a\":[}]", PROBLEM_MALFORMED},
+        {"{\"a\":1,\"a\":2}", PROBLEM_MALFORMED},
+        {"{} x", PROBLEM_MALFORMED},
+        {"007", PROBLEM_MALFORMED},
+        {"\"\\u0000\"", PROBLEM_MALFORMED},
+        {"1e400", PROBLEM_INVALID},
+        {"9007199254740993", PROBLEM_INVALID},
+        {"\"\xff\"", PROBLEM_MALFORMED},
+        {"[1,]", PROBLEM_MALFORMED},
+        {"[{\"a\":[}]", PROBLEM_MALFORMED},
         {"", PROBLEM_MALFORMED},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

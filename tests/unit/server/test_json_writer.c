@@ -135,12 +135,30 @@ Test(utf8, only_the_sequences_of_the_standard_are_valid)
         const char *text;
         size_t want;
     } rows[] = {
-        {"a", 1},           {"\x7f", 1},         {"\x80", 0},         {"\xbf", 0},
-        {"\xc0\x80", 0},    {"\xc1\xbf", 0},     {"\xc2\x80", 2},     {"\xdf\xbf", 2},
-        {"\xc2\x41", 0},    {"\xe0\x9f\x80", 0}, {"\xe0\xa0\x80", 3}, {"\xed\x9f\xbf", 3},
-        {"\xed\xa0\x80", 0}, {"\xee\x80\x80", 3}, {"\xef\xbf\xbf", 3}, {"\xe2\x82", 0},
-        {"\xf0\x8f\x80\x80", 0}, {"\xf0\x90\x80\x80", 4}, {"\xf4\x8f\xbf\xbf", 4}, {"\xf4\x90\x80\x80", 0},
-        {"\xf5\x80\x80\x80", 0}, {"\xf0\x90\x80", 0}, {"\xff", 0}, {"\xe2\x28\xa1", 0},
+        {"a", 1},
+        {"\x7f", 1},
+        {"\x80", 0},
+        {"\xbf", 0},
+        {"\xc0\x80", 0},
+        {"\xc1\xbf", 0},
+        {"\xc2\x80", 2},
+        {"\xdf\xbf", 2},
+        {"\xc2\x41", 0},
+        {"\xe0\x9f\x80", 0},
+        {"\xe0\xa0\x80", 3},
+        {"\xed\x9f\xbf", 3},
+        {"\xed\xa0\x80", 0},
+        {"\xee\x80\x80", 3},
+        {"\xef\xbf\xbf", 3},
+        {"\xe2\x82", 0},
+        {"\xf0\x8f\x80\x80", 0},
+        {"\xf0\x90\x80\x80", 4},
+        {"\xf4\x8f\xbf\xbf", 4},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xf5\x80\x80\x80", 0},
+        {"\xf0\x90\x80", 0},
+        {"\xff", 0},
+        {"\xe2\x28\xa1", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_assert_eq(utf8_sequence(rows[i].text, strlen(rows[i].text)), rows[i].want, "row %zu", i);
