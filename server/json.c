@@ -339,17 +339,40 @@ static void set_aside(cJSON *target, cJSON *member, cJSON *gone)
     cJSON_AddItemToArray(gone, cJSON_DetachItemViaPointer(target, member));
 }
 
+/* Put a value into a member, which keeps its name and its place: merging what is there already changes
+   no byte of the document.  Frees the value's node with the member's old content. */
+static void put_in_place(cJSON *member, cJSON *value)
+{
+    cJSON old = *member;
+
+    *member = *value;
+    member->next = old.next;
+    member->prev = old.prev;
+    member->string = old.string;
+    *value = old;
+    value->next = value->prev = NULL;
+    value->string = NULL;
+    cJSON_Delete(value);
+}
+
 /* Apply one member of the patch; old is the target's member of that name, or NULL. */
 static bool merge_member(cJSON *target, cJSON *old, const cJSON *patch, cJSON *gone)
 {
     if (old != NULL && cJSON_IsObject(old) && cJSON_IsObject(patch))
         return merge_object(old, patch);
-    if (old != NULL)
-        set_aside(target, old, gone);
-    if (cJSON_IsNull(patch))
+    if (cJSON_IsNull(patch)) {
+        if (old != NULL)
+            set_aside(target, old, gone);
         return true;
+    }
     cJSON *value = patch_value(patch);
-    if (value != NULL && cJSON_AddItemToObject(target, patch->string, value))
+    if (value == NULL)
+        return false;
+    if (old != NULL) {
+        put_in_place(old, value);
+        return true;
+    }
+    if (cJSON_AddItemToObject(target, patch->string, value))
         return true;
     cJSON_Delete(value);
     return false;
