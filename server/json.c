@@ -344,6 +344,7 @@ static void set_aside(cJSON *target, cJSON *member, cJSON *gone)
 static void put_in_place(cJSON *member, cJSON *value)
 {
     cJSON old = *member;
+    char *unused = value->string;
 
     *member = *value;
     member->next = old.next;
@@ -351,7 +352,7 @@ static void put_in_place(cJSON *member, cJSON *value)
     member->string = old.string;
     *value = old;
     value->next = value->prev = NULL;
-    value->string = NULL;
+    value->string = unused;
     cJSON_Delete(value);
 }
 
