@@ -227,6 +227,7 @@ static int open_container(struct json_reader *r, bool is_object)
     f->key.size = 0;
     f->index = -1;
     f->keys_from = r->n_keys;
+    f->next_field = 0;
     f->is_object = is_object;
     f->has_item = false;
     r->at++;
@@ -336,7 +337,8 @@ int json_reader_key(struct json_reader *r, struct json_slice *key)
         return keep_key(r, f->key, at);
     }
     if (more == JSON_END) {
-        const struct json_key *twice = json_keys_repeated(r->keys + f->keys_from, r->n_keys - f->keys_from);
+        const struct json_key *twice =
+            r->keys == NULL ? NULL : json_keys_repeated(r->keys + f->keys_from, r->n_keys - f->keys_from);
         if (twice != NULL)
             return repeated(r, twice->slice, twice->at);
         r->n_keys = f->keys_from;
@@ -370,13 +372,15 @@ int json_reader_field(struct json_reader *r, const struct json_field *fields, si
         r->depth--;
     if (more != JSON_MORE)
         return more;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t tried = 0, i = f->next_field; tried < n; tried++, i++) {
+        i = i < n ? i : 0;
         if (fields[i].size != f->key.size || memcmp(fields[i].name, f->key.text, f->key.size) != 0)
             continue;
         if (*seen >> i & 1)
             return repeated(r, f->key, at);
         *seen |= UINT64_C(1) << i;
         *index = i;
+        f->next_field = i + 1;
         return JSON_MORE;
     }
     return unknown_field(r, fields, n, f->key);
@@ -393,12 +397,34 @@ static int scan_number(struct json_reader *r, struct json_number *n)
     return OK;
 }
 
+/* Plain digits from s on that a comma or bracket follows, as nearly all numbers are: what follows them.
+   NULL: leave it to the general way. */
+static const char *plain_count(const char *s, const char *end, int64_t *out)
+{
+    const char *from = s;
+    uint64_t value = 0;
+    for (; s < end && *s >= '0' && *s <= '9'; s++)
+        value = value * 10 + (uint64_t)(*s - '0');
+    size_t digits = (size_t)(s - from); /* up to 16 of them cannot have wrapped */
+    if (digits == 0 || digits > 16 || s == end || (*s != ',' && *s != ']' && *s != '}') ||
+        (digits > 1 && *from == '0') || value > (uint64_t)JSON_INT_MAX)
+        return NULL;
+    *out = (int64_t)value;
+    return s;
+}
+
 int json_reader_int(struct json_reader *r, int64_t min, int64_t max, int64_t *out)
 {
     struct json_number n;
     int64_t value;
     if (json_reader_peek(r) != JSON_TOKEN_NUMBER)
         return json_reader_wrong_type(r, "a whole number");
+    const char *after = plain_count(r->at, r->end, &value);
+    if (after != NULL && value >= min && value <= max) {
+        r->at = after;
+        *out = value;
+        return OK;
+    }
     int rc = scan_number(r, &n);
     if (rc != OK)
         return rc;
@@ -435,23 +461,6 @@ int json_reader_null(struct json_reader *r)
     return json_reader_peek(r) == JSON_TOKEN_NULL ? read_literal(r, "null") : json_reader_wrong_type(r, "null");
 }
 
-/* A count of plain digits that ends at a comma or bracket, and that byte with it: what nearly all are.
-   False, with nothing read: leave it to the general way. */
-static bool plain_count(struct json_reader *r, int64_t *out)
-{
-    const char *s = r->at, *end = r->end;
-    uint64_t value = 0;
-    size_t digits = 0;
-    for (; s < end && *s >= '0' && *s <= '9' && digits < 16; s++, digits++)
-        value = value * 10 + (uint64_t)(*s - '0');
-    if (digits == 0 || s == end || (*s != ',' && *s != ']') || (digits > 1 && *r->at == '0') ||
-        value > (uint64_t)JSON_INT_MAX)
-        return false;
-    r->at = s;
-    *out = (int64_t)value;
-    return true;
-}
-
 static bool grow_counts(struct json_reader *r, struct json_counts *c, size_t max)
 {
     size_t cap = c->cap == 0 ? 16 : c->cap * 2;
@@ -464,21 +473,43 @@ static bool grow_counts(struct json_reader *r, struct json_counts *c, size_t max
     return true;
 }
 
+/* As many plain counts as follow each other, into the room there is. */
+static void plain_counts(struct json_reader *r, struct json_counts *out, size_t max)
+{
+    struct json_frame *f = &r->frames[r->depth];
+    const char *s = r->at, *end = r->end;
+    size_t n = out->n, room = out->cap < max ? out->cap : max;
+    while (n < room && s < end && (!f->has_item || *s == ',')) {
+        const char *t = s + f->has_item;
+        if (t < end && *t == ' ')
+            t++;
+        if ((t = plain_count(t, end, &out->values[n])) == NULL)
+            break;
+        s = t;
+        n++;
+        f->has_item = true;
+    }
+    f->index = (int64_t)n - 1;
+    out->n = n;
+    r->at = s;
+}
+
 int json_reader_counts(struct json_reader *r, struct json_counts *out, size_t max, const char *what)
 {
     int rc = json_reader_array(r), more;
     if (rc != OK)
         return rc;
     out->n = 0;
+    plain_counts(r, out, max);
     while ((more = json_reader_item(r)) == JSON_MORE) {
         if (out->n == max)
             return json_reader_fail(r, PROBLEM_INVALID, "", "more than %zu %s", max, what);
         if (out->n == out->cap && !grow_counts(r, out, max))
             return no_memory(r);
-        int64_t *value = &out->values[out->n];
-        if (!plain_count(r, value) && (rc = json_reader_int(r, 0, JSON_INT_MAX, value)) != OK)
+        if ((rc = json_reader_int(r, 0, JSON_INT_MAX, &out->values[out->n])) != OK)
             return rc;
         out->n++;
+        plain_counts(r, out, max);
     }
     return more == JSON_END ? OK : more;
 }

@@ -44,6 +44,7 @@ struct json_frame {
     struct json_slice key; /* object: of the current member; text NULL before the first */
     int64_t index;         /* array: of the current item; -1 before the first */
     size_t keys_from;      /* object: where its keys begin in json_reader.keys */
+    size_t next_field;     /* object: where the search for a known field begins, as most come in order */
     bool is_object;
     bool has_item;
 };

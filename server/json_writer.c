@@ -16,6 +16,8 @@
 #include "json_writer.h"
 #include "utf8.h"
 
+#define INTEGRAL_MAX 9007199254740992.0 /* 2^53 */
+
 void json_writer_init(struct json_writer *w, struct buffer *out)
 {
     *w = (struct json_writer){.out = out};
@@ -178,7 +180,7 @@ size_t json_format_double(double value, char *out)
         memcpy(out, "null", 5);
         return 4;
     }
-    if (fabs(value) < 9007199254740992.0 && value == trunc(value) && !(value == 0 && signbit(value)))
+    if (fabs(value) < INTEGRAL_MAX && value == trunc(value) && !(value == 0 && signbit(value)))
         return format_int((int64_t)value, out);
 
     /* strtod reads in the same locale as snprintf wrote, so the round trip holds in any. */
@@ -195,6 +197,10 @@ size_t json_format_double(double value, char *out)
             out[size++] = *s;
         else if (size > 0 && out[size - 1] != '.')
             out[size++] = '.';
+    }
+    if (fabs(value) >= INTEGRAL_MAX && strpbrk(text, ".e") == NULL) {
+        memcpy(out + size, ".0", 2); /* an integer beyond 2^53-1 would be refused when it comes back */
+        size += 2;
     }
     out[size] = '\0';
     return size;

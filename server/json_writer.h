@@ -13,7 +13,8 @@
  *     json_object_begin(w); json_key(w, "epoch"); json_int(w, 3); json_object_end(w);
  *
  * 64-bit integers are printed exactly; doubles as the shortest text that reads back as the same double
- * (an integral double below 2^53 without exponent or point), NaN and infinities as null.  Text is
+ * (an integral double below 2^53 without exponent or point, a greater one with either, since a reader
+ * refuses integers beyond 2^53-1), NaN and infinities as null.  Text is
  * UTF-8; control characters, '"', '\\' and U+2028/9 are escaped; invalid UTF-8 becomes U+FFFD.
  */
 enum { JSON_DEPTH_MAX = 40 };
