@@ -22,6 +22,10 @@
 #error "exact sums need doubles without excess precision (on x86: -msse2 -mfpmath=sse)"
 #endif
 
+/* Non-overlapping parts may be as short as one bit each, and grow in number; beyond this many they are
+   made canonical, which losses need two or three of. */
+enum { PARTS_COMFORTABLE = 5 };
+
 void exact_sum_init(struct exact_sum *s)
 {
     s->n_parts = 0;
@@ -96,13 +100,12 @@ int exact_sum_add(struct exact_sum *s, double value)
     size_t n = grow(s->part, s->n_parts, value, part);
     if (n == SIZE_MAX)
         return ERR_OVERFLOW;
-    if (n <= EXACT_SUM_PARTS) {
+    if (n <= PARTS_COMFORTABLE) {
         for (size_t i = 0; i < n; i++)
             s->part[i] = part[i];
         s->n_parts = n;
         return OK;
     }
-    /* Non-overlapping parts may be as short as one bit each; the canonical ones always fit. */
     double top_first[EXACT_SUM_PARTS];
     n = canonical(part, n, top_first);
     for (size_t i = 0; i < n; i++)

@@ -7,15 +7,13 @@
  */
 #include "state_parts.h"
 
-enum { FORM_BITS = 4, TASK_BITS = 2 };
+enum { FORM_BITS = 4, TASK_BITS = 2, VERSION_MASK = 0xc0 };
 
 /* ---- the head ---- */
 
 void head_write(struct pack_writer *w, const struct shape *shape)
 {
-    unsigned format =
-        (unsigned)shape->form | (unsigned)shape->task << FORM_BITS | (unsigned)PACK_VERSION << (FORM_BITS + TASK_BITS);
-    byte_write(w, (uint8_t)format);
+    byte_write(w, (uint8_t)(PACK_VERSION + ((unsigned)shape->task << FORM_BITS) + (unsigned)shape->form));
     if (shape->form != FORM_MEAN)
         varint_write(w, shape->num_classes);
 }
@@ -28,7 +26,7 @@ bool head_read(struct pack_reader *r, struct shape *out)
     unsigned form = format & ((1U << FORM_BITS) - 1);
     unsigned task = format >> FORM_BITS & ((1U << TASK_BITS) - 1);
     uint64_t num_classes = 0;
-    if (format >> (FORM_BITS + TASK_BITS) != PACK_VERSION || form > FORM_MEAN || task > TASK_MULTILABEL)
+    if ((format & VERSION_MASK) != PACK_VERSION || form > FORM_MEAN || task > TASK_MULTILABEL)
         return false;
     if (form != FORM_MEAN && (!varint_read(r, &num_classes) || num_classes > STATE_CLASSES_MAX))
         return false;

@@ -24,7 +24,7 @@
  *
  * Versions 1 to 3 and the forms 4 to 15 are free.
  */
-enum { PACK_VERSION = 0 };
+enum { PACK_VERSION = 0 << 6 };
 
 /* What a counts body adds up to, learnt while checking it. */
 struct body_sums {

@@ -19,7 +19,7 @@ struct pack_reader pack_reader(const uint8_t *data, size_t size)
     return (struct pack_reader){data, data + size};
 }
 
-bool varint_read(struct pack_reader *r, uint64_t *out)
+bool varint_read_long(struct pack_reader *r, uint64_t *out)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {

@@ -33,12 +33,23 @@ struct pack_writer {
 };
 
 /** The readers return false, and leave ${out} alone, at bytes that no writer here would write. */
-bool varint_read(struct pack_reader *r, uint64_t *out);
+static inline bool varint_read(struct pack_reader *r, uint64_t *out);
 bool varint_read_count(struct pack_reader *r, int64_t *out); /* 0 .. INT64_MAX */
 bool number_read(struct pack_reader *r, double *out);
 
 void byte_write(struct pack_writer *w, uint8_t byte);
 void varint_write(struct pack_writer *w, uint64_t value);
 void number_write(struct pack_writer *w, double value); /* finite */
+
+/* Most numbers are one byte, and every stored batch passes through here. */
+bool varint_read_long(struct pack_reader *r, uint64_t *out);
+
+static inline bool varint_read(struct pack_reader *r, uint64_t *out)
+{
+    if (r->at == r->end || *r->at > 0x7f)
+        return varint_read_long(r, out);
+    *out = *r->at++;
+    return true;
+}
 
 #endif
