@@ -107,8 +107,7 @@ bool average_from_name(const char *name, size_t length, enum average *out)
 
 /* ---- needs ---- */
 
-static bool is_of(const struct metric_choice *choice,
-                  double (*formula)(const struct quad *, const struct formula_args *))
+static bool is_of(const struct metric_choice *choice, quad_formula *formula)
 {
     return metric_row(choice->metric)->of_quad == formula;
 }
