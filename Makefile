@@ -27,7 +27,7 @@ CFLAGS_ALL := -std=c11 -g $(OPT) $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) -MMD -M
 LIB_CFLAGS := $(CFLAGS_ALL) -Ilib
 SERVER_CFLAGS := $(CFLAGS_ALL) -D_GNU_SOURCE -Ilib -Iserver -I$(OUT)/gen
 LDFLAGS_ALL := $(SANFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
-SERVER_LIBS := -lmicrohttpd -lsqlite3 -lcjson -lcjson_utils -lgnutls -lz -lpthread -lm
+SERVER_LIBS := -lmicrohttpd -lsqlite3 -lcjson -lgnutls -lz -lpthread -lm
 
 LIB_SRC := $(wildcard lib/*.c)
 SERVER_SRC := $(wildcard server/*.c)
