@@ -60,7 +60,7 @@ def selectors(metrics):
     out = {}
     for name, value in metrics.items():
         if name == "kappa" and isinstance(value, dict):
-            out.update({"kappa": clean(value["none"]), "kappa@linear": clean(value["linear"]), "kappa@quadratic": clean(value["quadratic"])})
+            out.update({"kappa" if weights == "none" else "kappa@" + weights: clean(v) for weights, v in value.items()})
         elif name in PLAIN or name in RENAMED or name in ("mcc", "kappa"):
             word = RENAMED.get(name, name)
             if isinstance(value, dict):

@@ -116,7 +116,7 @@ class Epochs(ApiTest):
     def test_what_the_stored_state_cannot_give(self):
         run = self.new_run()
         self.log_ok(run, {"stage": "a", "epoch": 0, "step": 0, "correct": 1, "total": 2})
-        self.log_ok(run, {"stage": "b", "epoch": 0, "step": 0, "tp": [1, 1], "fp": [0, 0], "fn": [0, 0]})
+        self.log_ok(run, {"stage": "b", "epoch": 0, "step": 0, "tp": [1, 1, 1], "fp": [0, 0, 0], "fn": [0, 0, 0]})
         self.assert_problem(self.server.get(self.path(run, "epochs"), stage="a", metric="f1.macro"), 422, "state-lacks", says="tp")
         self.assert_problem(self.server.get(self.path(run, "epochs"), stage="b", metric="kappa@linear"), 422, "state-lacks", says="confusion")
 

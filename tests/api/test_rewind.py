@@ -12,6 +12,7 @@ def totals(stage, epoch, step, correct=1, total=2, **more):
 
 class Rewind(ApiTest):
     def rewind(self, run, **body):
+        body.setdefault("attempt", self.new_run("attempt"))
         answer = self.server.post(self.path(run, "rewind"), body)
         self.assertEqual(answer.status, 200, answer)
         return answer.json()
@@ -95,11 +96,13 @@ class Rewind(ApiTest):
         run = self.new_run()
         self.log_ok(run, totals("train", 0, 0))
         path = self.path(run, "rewind")
-        self.assert_problem(self.server.post(self.path("nobody", "rewind"), {"epoch": 0, "step": 0}), 404, "unknown-run")
-        self.assert_problem(self.server.post(path, {"step": 0}), 422, says="epoch")
-        self.assert_problem(self.server.post(path, {"epoch": 0}), 422, says="step")
-        self.assert_problem(self.server.post(path, {"epoch": -1, "step": 0}), 422, "invalid-value", pointer="/epoch")
-        self.assert_problem(self.server.post(path, {"epoch": 0, "step": 0, "stages": "train"}), 422, "unknown-field", pointer="/stages")
+        self.assert_problem(self.server.post(self.path("nobody", "rewind"), {"epoch": 0, "step": 0, "attempt": "a"}), 404, "unknown-run")
+        self.assert_problem(self.server.post(path, {"step": 0, "attempt": "a"}), 422, says="epoch")
+        self.assert_problem(self.server.post(path, {"epoch": 0, "attempt": "a"}), 422, says="step")
+        self.assert_problem(self.server.post(path, {"epoch": 0, "step": 0}), 422, says="attempt")
+        self.assert_problem(self.server.post(path, {"epoch": 0, "step": 0, "attempt": ""}), 422, "invalid-value", pointer="/attempt")
+        self.assert_problem(self.server.post(path, {"epoch": -1, "step": 0, "attempt": "a"}), 422, "invalid-value", pointer="/epoch")
+        self.assert_problem(self.server.post(path, {"epoch": 0, "step": 0, "attempt": "a", "stages": "train"}), 422, "unknown-field", pointer="/stages")
         self.assertEqual(self.steps(run, "train"), [(0, 0)])
 
 

@@ -5,7 +5,7 @@ import unittest
 import model
 from tally_server import ApiTest, seed_of
 
-METRICS = ("accuracy", "accuracy.macro", "f1.macro", "recall.none", "kappa@quadratic", "loss")
+METRICS = ("accuracy", "accuracy.macro", "f1.macro", "kappa@quadratic", "loss")
 
 
 class Steps(ApiTest):
@@ -108,6 +108,12 @@ class Steps(ApiTest):
         self.assert_close(got["metrics"]["accuracy"]["value"], [2 / 100, 0.5])
         self.assert_close(got["metrics"]["accuracy"]["min"], [1 / 99, 0.5])
         self.assert_close(got["metrics"]["accuracy"]["max"], [1, 0.5])
+
+    def test_a_value_for_each_class(self):
+        run = self.new_run()
+        self.log_ok(run, [{"stage": "t", "epoch": 0, "step": 0, "confusion": [[3, 1], [0, 4]]}, {"stage": "t", "epoch": 0, "step": 1, "confusion": [[0, 2], [1, 1]]}])
+        got = self.ask(run, "steps", metric="recall.none")["metrics"]["recall.none"]
+        self.assert_close(got["value"], [[0.75, 1], [0, 0.5]])
 
     def test_more_epochs_than_points(self):
         run = self.new_run()
