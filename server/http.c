@@ -18,10 +18,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,11 +27,11 @@
 
 #include "app.h"
 #include "clock.h"
-#include "gzip.h"
+#include "http_body.h"
 #include "http_guard.h"
+#include "http_head.h"
 #include "http_listener.h"
 #include "http_message.h"
-#include "http_uri.h"
 #include "http_workers.h"
 #include "log.h"
 #include "routes.h"
@@ -41,13 +39,10 @@
 #include "http.h"
 
 enum {
-    HEADERS_MAX = 100,
-    TARGET_MAX = 8192,
     IDLE_S = 75,
     SEND_S = 60, /* and a second for each SEND_RATE bytes */
     SEND_RATE = 16 * 1024,
     DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
-    BODY_FIRST = 16 * 1024,  /* a Content-Length is a promise, memory is given as bytes arrive */
     DRAIN_S = 20,
     DAEMONS_MAX = 16
 };
@@ -64,9 +59,9 @@ struct exchange {
     enum exchange_state state;
     const char *target; /* in the library's buffer, undecoded until its callback returns */
     size_t target_size;
+    const char *target_copy; /* made before the library changed it in place */
     struct guard_framing framing;
-    char *body;
-    size_t body_size, body_cap;
+    struct body body;
     bool is_last;  /* the connection closes after the answer */
     bool is_early; /* answered before the whole request was read */
     bool is_counted;
@@ -81,8 +76,7 @@ struct http {
     int64_t n_exchanges; /* from a complete header to the end of the answer */
 
     _Atomic bool quiet;
-    _Atomic int64_t body_bytes;
-    int64_t body_bytes_max;
+    struct body_budget budget;
     const struct limits *limits;
     struct app *app;
     struct listener *listener;
@@ -90,78 +84,6 @@ struct http {
     struct MHD_Daemon *daemon[DAEMONS_MAX];
     unsigned n_daemons, next_daemon;
 };
-
-/* ---- bodies ---- */
-
-static void body_free(struct exchange *x)
-{
-    atomic_fetch_sub(&x->http->body_bytes, (int64_t)x->body_cap);
-    free(x->body);
-    x->body = NULL;
-    x->body_size = x->body_cap = 0;
-}
-
-static void refuse_body(struct exchange *x, int code, const char *why)
-{
-    body_free(x);
-    x->rc = problem_set(&x->problem, code, NULL, "%s (limit body_bytes: %lld)", why,
-                        (long long)x->http->limits->body_bytes);
-}
-
-static bool body_grow(struct exchange *x, size_t need)
-{
-    size_t cap = x->body_cap * 2 > need ? x->body_cap * 2 : need;
-
-    if (cap < BODY_FIRST)
-        cap = BODY_FIRST;
-    if (x->framing.has_length && cap > x->framing.length && x->framing.length >= need)
-        cap = (size_t)x->framing.length;
-    int64_t more = (int64_t)(cap - x->body_cap);
-    if (atomic_fetch_add(&x->http->body_bytes, more) + more > x->http->body_bytes_max) {
-        atomic_fetch_sub(&x->http->body_bytes, more);
-        refuse_body(x, PROBLEM_BUSY, "too many bodies are arriving at once");
-        return false;
-    }
-    char *body = realloc(x->body, cap);
-    if (body == NULL) {
-        atomic_fetch_sub(&x->http->body_bytes, more);
-        refuse_body(x, PROBLEM_INTERNAL, "no memory for a body");
-        return false;
-    }
-    x->body = body;
-    x->body_cap = cap;
-    return true;
-}
-
-/* A piece of the body.  What was refused is read away. */
-static void body_add(struct exchange *x, const char *data, size_t size)
-{
-    if (x->rc != OK)
-        return;
-    if (size > (size_t)x->http->limits->body_bytes - x->body_size) {
-        refuse_body(x, PROBLEM_TOO_LARGE, "the body is too large");
-        return;
-    }
-    if (x->body_size + size > x->body_cap && !body_grow(x, x->body_size + size))
-        return;
-    memcpy(x->body + x->body_size, data, size);
-    x->body_size += size;
-}
-
-static int body_unpack(struct exchange *x)
-{
-    char *plain = NULL;
-    size_t size = 0;
-
-    int rc = gzip_inflate(x->body, x->body_size, (size_t)x->http->limits->body_bytes, &plain, &size, &x->problem);
-    if (rc != OK)
-        return rc;
-    body_free(x);
-    atomic_fetch_add(&x->http->body_bytes, (int64_t)size);
-    x->body = plain;
-    x->body_size = x->body_cap = size;
-    return OK;
-}
 
 /* ---- answers ---- */
 
@@ -238,137 +160,40 @@ static enum MHD_Result answer(struct exchange *x)
 
 /* ---- the head of a request ---- */
 
-struct head_sink {
-    struct guard_header header[HEADERS_MAX];
-    size_t n;
-    bool is_full;
-};
-
 static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
                                    const char *value, size_t value_size)
 {
-    struct head_sink *sink = context;
+    struct head *head = context;
 
     (void)kind;
-    if (sink->n == HEADERS_MAX) {
-        sink->is_full = true;
+    if (head->n == HEADERS_MAX) {
+        head->is_full = true;
         return MHD_NO;
     }
-    sink->header[sink->n++] = (struct guard_header){name, name_size, value != NULL ? value : "", value_size};
+    head->header[head->n++] = (struct guard_header){name, name_size, value != NULL ? value : "", value_size};
     return MHD_YES;
 }
 
-static enum method read_method(const char *text)
-{
-    static const struct {
-        const char *name;
-        enum method method;
-    } METHODS[] = {{"GET", METHOD_GET},         {"HEAD", METHOD_HEAD},     {"POST", METHOD_POST},
-                   {"PUT", METHOD_PUT},         {"PATCH", METHOD_PATCH},   {"DELETE", METHOD_DELETE},
-                   {"OPTIONS", METHOD_REFUSED}, {"TRACE", METHOD_REFUSED}, {"CONNECT", METHOD_REFUSED}};
-
-    for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++)
-        if (strcmp(METHODS[i].name, text) == 0)
-            return METHODS[i].method;
-    return METHOD_OTHER;
-}
-
-/* The headers that somebody reads; the first of each counts. */
-static int pick_headers(struct exchange *x, const struct head_sink *head)
-{
-#define FIELD(name, field)                                                                                             \
-    {                                                                                                                  \
-        name, offsetof(struct request, field)                                                                          \
-    }
-    static const struct {
-        const char *name;
-        size_t offset;
-    } FIELDS[] = {FIELD("Host", host),
-                  FIELD("Origin", origin),
-                  FIELD("Authorization", authorization),
-                  FIELD("Cookie", cookie),
-                  FIELD("Sec-Fetch-Site", sec_fetch_site),
-                  FIELD("Content-Type", content_type),
-                  FIELD("Content-Encoding", content_encoding),
-                  FIELD("Accept", accept),
-                  FIELD("Accept-Encoding", accept_encoding),
-                  FIELD("If-None-Match", if_none_match)};
-#undef FIELD
-
-    for (size_t i = 0; i < head->n; i++)
-        for (size_t k = 0; k < sizeof FIELDS / sizeof FIELDS[0]; k++) {
-            const struct guard_header *h = &head->header[i];
-            const char **field = (const char **)(void *)((char *)&x->q + FIELDS[k].offset);
-            if (*field != NULL || strcasecmp(h->name, FIELDS[k].name) != 0)
-                continue;
-            size_t size = h->value_size;
-            while (size > 0 && (h->value[size - 1] == ' ' || h->value[size - 1] == '\t'))
-                size--;
-            *field = size == h->value_size ? h->value : arena_strndup(&x->q.arena, h->value, size);
-            if (*field == NULL)
-                return problem_set(&x->problem, PROBLEM_INTERNAL, NULL, "no memory");
-        }
-    return OK;
-}
-
-static int check_framing(struct exchange *x, const char *method, const char *version, struct head_sink *head)
+static int check_framing(struct exchange *x, const char *method, const char *version, struct head *head)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    size_t size = info != NULL ? info->header_size : 0;
-
-    MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, take_header, head);
-    if (x->target_size > TARGET_MAX)
-        return problem_set(&x->problem, PROBLEM_URI_TOO_LONG, NULL, "the request target is longer than %d bytes",
-                           TARGET_MAX);
-    if (head->is_full || size > (size_t)x->http->limits->header_bytes)
-        return problem_set(&x->problem, PROBLEM_HEADERS, NULL,
-                           "more than %d headers, or than %lld bytes of them (limit header_bytes)", HEADERS_MAX,
-                           (long long)x->http->limits->header_bytes);
     struct guard_head guarded = {.method = method,
                                  .target = x->target,
                                  .target_size = x->target_size,
                                  .version = version,
-                                 .headers = head->header,
-                                 .n_headers = head->n,
-                                 .size = size};
-    return guard_check(&guarded, &x->framing, &x->problem);
-}
+                                 .size = info != NULL ? info->header_size : 0};
 
-/* What can be said of a well-framed request before its body. */
-static int check_request(struct exchange *x, const char *target)
-{
-    struct request *q = &x->q;
-    int rc = OK;
-
-    if (atomic_load(&x->http->quiet))
-        return problem_set(&x->problem, PROBLEM_STOPPING, NULL, "the server is stopping; try again");
-    if (q->method != METHOD_OTHER && q->method != METHOD_REFUSED)
-        rc = uri_parse(target, x->target_size, q, &x->problem);
-    if (rc != OK)
-        return rc;
-    q->route = route_find(q->method, q, &x->allow, &x->problem);
-    if (q->route == NULL)
-        return x->problem.code;
-    rc = route_check(q, &x->problem);
-    if (rc != OK)
-        return rc;
-    if (q->content_encoding != NULL && strcasecmp(q->content_encoding, "gzip") != 0 &&
-        strcasecmp(q->content_encoding, "identity") != 0)
-        return problem_set(&x->problem, PROBLEM_CONTENT_TYPE, NULL, "the only Content-Encoding understood is gzip");
-    if (x->framing.has_length && x->framing.length > (uint64_t)x->http->limits->body_bytes)
-        return problem_set(&x->problem, PROBLEM_TOO_LARGE, NULL,
-                           "the body is longer than %lld bytes (limit body_bytes)",
-                           (long long)x->http->limits->body_bytes);
-    return OK;
+    MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, take_header, head);
+    return head_check(head, &guarded, x->http->limits, &x->framing, &x->problem);
 }
 
 /* The first handler call: the headers are in. */
 static enum MHD_Result begin(struct exchange *x, const char *method, const char *version)
 {
-    struct head_sink head = {.n = 0};
-    const char *copy = (const char *)x->q.pending; /* of the target, made before it was changed in place */
+    struct head head;
 
-    x->q.pending = NULL;
+    head.n = 0;
+    head.is_full = false;
     x->state = EXCHANGE_BODY;
     x->is_counted = true;
     pthread_mutex_lock(&x->http->mutex);
@@ -376,14 +201,15 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
     pthread_mutex_unlock(&x->http->mutex);
     conn_phase(x->conn, CONN_BODY, x->http->limits->request_deadline_s);
 
-    x->q.method = read_method(method);
-    x->rc = copy == NULL ? problem_set(&x->problem, PROBLEM_INTERNAL, NULL, "no memory")
-                         : check_framing(x, method, version, &head);
+    x->q.method = head_method(method);
+    x->rc = check_framing(x, method, version, &head);
     bool is_framed = x->rc == OK;
+    if (x->rc == OK && atomic_load(&x->http->quiet))
+        x->rc = problem_set(&x->problem, PROBLEM_STOPPING, NULL, "the server is stopping; try again");
     if (x->rc == OK)
-        x->rc = pick_headers(x, &head);
+        x->rc = head_take(&head, &x->q, &x->problem);
     if (x->rc == OK)
-        x->rc = check_request(x, copy);
+        x->rc = head_admit(&x->q, x->target_copy, x->target_size, &x->framing, &x->allow, &x->problem);
     /* chunk lines with bare line feeds pass the library unseen: what follows on this connection cannot
        be trusted to be a request */
     x->is_last = !is_framed || x->framing.chunked || x->rc == PROBLEM_FRAMING || x->rc == PROBLEM_STOPPING;
@@ -420,13 +246,12 @@ static enum MHD_Result dispatch(struct exchange *x)
 {
     const struct route *route = x->q.route;
 
-    if (x->rc == OK && x->body_size > 0 && x->q.content_encoding != NULL &&
-        strcasecmp(x->q.content_encoding, "gzip") == 0)
-        x->rc = body_unpack(x);
+    if (x->rc == OK && x->body.size > 0 && head_is_gzip(&x->q))
+        x->rc = body_unpack(&x->body, x->http->limits->body_bytes, &x->problem);
     if (x->rc != OK)
         return answer(x);
-    x->q.body = x->body != NULL ? x->body : "";
-    x->q.body_size = x->body_size;
+    x->q.body = x->body.data != NULL ? x->body.data : "";
+    x->q.body_size = x->body.size;
     if (route->kind == ROUTE_INLINE) {
         x->rc = route->run(&x->q, &x->r, &x->problem);
         return answer(x);
@@ -473,7 +298,12 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
     x->q.now = clock_now_ms();
     arena_init(&x->q.arena);
     response_init(&x->r);
-    x->q.pending = arena_strndup(&x->q.arena, target, x->target_size);
+    body_init(&x->body, &x->http->budget);
+    x->target_copy = arena_strndup(&x->q.arena, target, x->target_size);
+    if (x->target_copy == NULL) {
+        free(x);
+        return NULL;
+    }
     /* The library would make a record of every argument; when its memory for them ends it answers and goes on
        reading, and the connection hangs.  We read the copy: to the library it is one argument. */
     for (char *at = (char *)(uintptr_t)target; (at = strchr(at, '&')) != NULL;)
@@ -495,7 +325,9 @@ static enum MHD_Result on_call(void *context, struct MHD_Connection *mhd, const 
     if (x->state == EXCHANGE_DONE)
         return finish(x);
     if (*size > 0) {
-        body_add(x, data, *size);
+        /* the rest of what was refused is read away */
+        if (x->rc == OK)
+            x->rc = body_add(&x->body, data, *size, x->framing.length, x->http->limits->body_bytes, &x->problem);
         *size = 0;
         return MHD_YES;
     }
@@ -516,7 +348,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
         conn_linger(h->listener, x->conn);
     conn_phase(x->conn, CONN_WAITING, IDLE_S);
     bool counted = x->is_counted;
-    body_free(x);
+    body_release(&x->body);
     response_release(&x->r);
     arena_release(&x->q.arena);
     free(x);
@@ -592,7 +424,7 @@ int http_start(struct http **out, const struct http_options *options, struct pro
     pthread_cond_init(&h->is_idle, NULL);
     h->limits = options->limits;
     h->app = options->app;
-    h->body_bytes_max = options->limits->queue_bytes * 4 + options->limits->body_bytes;
+    h->budget.max = options->limits->queue_bytes * 4 + options->limits->body_bytes;
 
     struct listener_options listen = {options->address, options->port, options->limits, on_accepted, h};
     int rc = listener_open(&h->listener, &listen, p);
@@ -627,7 +459,7 @@ void http_stats_get(const struct http *h, struct http_stats *out)
     pthread_mutex_lock(&mutable->mutex);
     out->requests = h->n_exchanges;
     pthread_mutex_unlock(&mutable->mutex);
-    out->body_bytes = atomic_load(&mutable->body_bytes);
+    out->body_bytes = atomic_load(&mutable->budget.used);
 }
 
 void http_quiesce(struct http *h)

@@ -1,0 +1,39 @@
+#ifndef HTTP_BODY_H
+#define HTTP_BODY_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "problem.h"
+
+/**
+ * A request's body while it arrives.  A Content-Length is a promise and costs nothing: memory is given as bytes
+ * arrive, up to the limit of one body and up to a budget for all bodies together.
+ */
+struct body_budget {
+    _Atomic int64_t used; /* bytes */
+    int64_t max;
+};
+
+struct body {
+    struct body_budget *budget;
+    char *data;
+    size_t size, cap;
+};
+
+void body_init(struct body *b, struct body_budget *budget);
+void body_release(struct body *b); /* empty again, and usable */
+
+/**
+ * body_add(b, data, size, promised, limit, p): append a piece.
+ * promised  the Content-Length, 0 if there is none: no more is allocated than that.
+ * Returns   OK; PROBLEM_TOO_LARGE (above limit), PROBLEM_BUSY (above the budget), PROBLEM_INTERNAL.  On failure
+ *           the body is released.
+ */
+int body_add(struct body *b, const char *data, size_t size, uint64_t promised, int64_t limit, struct problem *p);
+
+/** body_unpack(b, limit, p): a gzip body becomes what it holds.  As gzip_inflate(). */
+int body_unpack(struct body *b, int64_t limit, struct problem *p);
+
+#endif
