@@ -4,7 +4,7 @@
 // only what differs from the default, in a fixed order, so that equal views have equal URLs.
 // Pure: no DOM.
 
-const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/; // of runs and projects
 const STAGE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 // [series:]metric[@arg][.average]; the server has the last word on what exists
 const SELECTOR = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}(:[A-Za-z0-9_]{1,64})?(@[A-Za-z0-9.+-]{1,32})?(\.[a-z]{1,16})?$/;
@@ -15,15 +15,14 @@ function matching(pattern) {
 }
 
 function text(length) {
-    // control characters never name a project
     return value => value.length > 0 && value.length <= length && !/[\u0000-\u001f\u007f]/.test(value) ? value : null;
 }
 
 // Each parameter: its default and how text becomes a value (null: not acceptable, take the default).
 // `auto` (the empty string) lets the view choose by what the run has.
 export const PARAMETERS = Object.freeze({
-    project: { initial: '', read: text(128) },
-    run: { initial: '', read: matching(RUN_ID) },
+    project: { initial: '', read: matching(ID) },
+    run: { initial: '', read: matching(ID) },
     stage: { initial: '', read: matching(STAGE) },
     metric: { initial: '', read: matching(SELECTOR) },
     sort: { initial: '-created_at', read: matching(SORT) },

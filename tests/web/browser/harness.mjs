@@ -16,10 +16,16 @@ const CHROMIUM_ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable
     '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const START_MS = 10000;
 
-/** Start a server; options: more arguments of `tally serve`.  stop() ends it and removes its database. */
-export async function startServer(options = []) {
+/**
+ * Start a server.  options: more arguments of `tally serve`.  scopes: tokens to make before it starts;
+ * they are in server.tokens.  stop() ends it and removes its database.
+ */
+export async function startServer({ options = [], scopes = [] } = {}) {
     const folder = mkdtempSync(join(tmpdir(), 'tally-web-'));
     const db = join(folder, 'tally.db');
+    const createToken = scope => /tally_[0-9a-f]+/.exec(execFileSync(TALLY, ['token', 'create', '--scope', scope, '--db', db],
+        { stdio: ['ignore', 'pipe', 'ignore'] }).toString())[0];
+    const tokens = Object.fromEntries(scopes.map(scope => [scope, createToken(scope)]));
     let child;
     let base;
 
@@ -49,7 +55,7 @@ export async function startServer(options = []) {
 
     await start('127.0.0.1:0');
     const server = {
-        base, db,
+        base, tokens,
         /** A request to the API: the parsed answer; an unexpected status fails the test. */
         async call(method, path, body, headers = {}) {
             const response = await fetch(base + path, {
@@ -63,8 +69,6 @@ export async function startServer(options = []) {
         get: path => server.call('GET', path),
         status: async path => (await fetch(base + path)).status,
         post: (run, records, query = '') => server.call('POST', `/api/v1/runs/${run}/batches${query}`, records),
-        /** `tally token create` on this database; returns the token. */
-        createToken: scope => execFileSync(TALLY, ['token', 'create', '--scope', scope, '--db', db]).toString().trim().split(/\s+/).pop(),
         halt,
         restart: () => start(base.replace('http://', '')),
         async stop() {

@@ -8,7 +8,7 @@ let server;
 let browser;
 before(async () => {
     // once a name is allowed, a proxy may stand in front, so loopback needs a token too
-    server = await startServer(['--allow-host', 'tally.example']);
+    server = await startServer({ options: ['--allow-host', 'tally.example'], scopes: ['read', 'write'] });
     browser = await startBrowser();
 });
 after(async () => {
@@ -17,9 +17,9 @@ after(async () => {
 });
 
 test('the page asks for a token, signs in, and signs out again', async () => {
-    const writer = { Authorization: 'Bearer ' + server.createToken('write') };
+    const writer = { Authorization: 'Bearer ' + server.tokens.write };
     await server.call('POST', '/api/v1/runs/r1/batches', { stage: 'test', epoch: 0, step: 0, correct: 3, total: 4 }, writer);
-    const reader = server.createToken('read');
+    const reader = server.tokens.read;
 
     const page = await openPage(browser, server);
     await page.visit('?run=r1');
