@@ -47,7 +47,7 @@ int api_batches_post_start(struct request *q, struct problem *p)
         struct job job;
         struct record_list records;
     } *work = arena_alloc(&q->arena, sizeof *work);
-    enum body_kind kind;
+    enum body_kind kind = BODY_JSON;
     const char *project = NULL;
     int rc;
     if (work == NULL)
