@@ -36,7 +36,8 @@ struct post {
 void post_init(struct post *p, const char *run);
 void post_record(struct post *p, const char *stage, int64_t epoch, int64_t step, int64_t rank);
 void post_totals(struct post *p, const char *name, int64_t correct, int64_t total);
-void post_cell(struct post *p, const char *name, uint32_t num_classes, uint32_t target, uint32_t predicted, int64_t count);
+void post_cell(struct post *p, const char *name, uint32_t num_classes, uint32_t target, uint32_t predicted,
+               int64_t count);
 void post_mean(struct post *p, const char *name, double sum, double weight);
 void post_attempt(struct post *p, const char *attempt);
 int post_send(struct fixture *f, struct post *p); /* and wait; the arena goes, job stays to be read */

@@ -302,7 +302,8 @@ Test(ingest, rewind_cuts_repairs_and_is_applied_once)
     cr_assert_eq(post_send(&f, &post), OK);
     cr_assert_eq(rewind_job(&f, "nobody", NULL, 0, 0, "x", &job), PROBLEM_UNKNOWN_RUN);
     cr_assert_eq(rewind_job(&f, "r", NULL, 1, 15, "a.2", &job), OK);
-    cr_assert_eq(job.removed, 15 * 2 + 20, "train from step 15 on twice, val of epochs 1 and 2: %ld", (long)job.removed);
+    cr_assert_eq(job.removed, 15 * 2 + 20, "train from step 15 on twice, val of epochs 1 and 2: %ld",
+                 (long)job.removed);
     cr_assert_eq(job.revision, 2);
     cr_assert_eq(revision_of(&f, "r"), 2);
     struct series_row row = need_series(&f, "r", "train", "main");
@@ -355,9 +356,15 @@ Test(ingest, runs_are_put_patched_deleted_and_their_id_is_free_again)
     struct run_row row;
     bool found = false;
     const char *tags[] = {"b", "a"}, *more[] = {"c", "a"}, *other[] = {"z"};
-    struct run_change put = {.project = "vision", .name = "n", .has_name = true, .config_patch = "{\"lr\":0.1,\"x\":{\"y\":1}}",
-                             .tags = tags, .n_tags = 2, .has_tags = true};
-    struct run_change merge = {.config_patch = "{\"x\":{\"y\":null,\"z\":2}}", .tags = more, .n_tags = 2, .has_tags = true};
+    struct run_change put = {.project = "vision",
+                             .name = "n",
+                             .has_name = true,
+                             .config_patch = "{\"lr\":0.1,\"x\":{\"y\":1}}",
+                             .tags = tags,
+                             .n_tags = 2,
+                             .has_tags = true};
+    struct run_change merge = {
+        .config_patch = "{\"x\":{\"y\":null,\"z\":2}}", .tags = more, .n_tags = 2, .has_tags = true};
 
     start(&f);
     cr_assert_eq(run_job(&f, JOB_RUN_PATCH, "r", &merge, &job), PROBLEM_UNKNOWN_RUN);
@@ -378,8 +385,13 @@ Test(ingest, runs_are_put_patched_deleted_and_their_id_is_free_again)
     struct run_change elsewhere = {.project = "nlp"};
     cr_assert_eq(run_job(&f, JOB_RUN_PUT, "r", &elsewhere, &job), PROBLEM_PROJECT);
     cr_assert_str_eq(job.problem.places[0].pointer, "/project");
-    struct run_change patch = {.project = "nlp", .has_name = true, .tags = other, .n_tags = 1, .has_tags = true,
-                               .has_status = true, .status = RUN_FINISHED};
+    struct run_change patch = {.project = "nlp",
+                               .has_name = true,
+                               .tags = other,
+                               .n_tags = 1,
+                               .has_tags = true,
+                               .has_status = true,
+                               .status = RUN_FINISHED};
     cr_assert_eq(run_job(&f, JOB_RUN_PATCH, "r", &patch, &job), OK);
     cr_assert_eq(store_run_find(f.reader, "r", &row, &found, &p), OK);
     cr_assert_str_eq(row.project, "nlp");
@@ -496,7 +508,8 @@ Test(ingest, many_threads_store_each_batch_once)
     cr_assert_eq(accepted + duplicates, THREADS * POSTS * 2);
     check_rollups(&f, "shared", "threads");
     check_rollups(&f, "other", "threads");
-    cr_assert_eq(need_series(&f, "shared", "train", "main").batches + need_series(&f, "other", "train", "main").batches, accepted);
+    cr_assert_eq(need_series(&f, "shared", "train", "main").batches + need_series(&f, "other", "train", "main").batches,
+                 accepted);
     fixture_remove(&f);
 }
 

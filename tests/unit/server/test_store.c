@@ -177,8 +177,15 @@ Test(store, rows_come_back_as_they_were_written)
 {
     struct fixture f;
     struct problem p = {0};
-    struct run_row run = {.id = "r1", .project = "vision", .name = "first \xc3\xa4", .config = "{\"lr\":0.1}",
-                          .tags = "[\"a\",\"b \\\"c\\\"\"]", .created_at = 7, .updated_at = 8, .seen_at = 9, .revision = 3};
+    struct run_row run = {.id = "r1",
+                          .project = "vision",
+                          .name = "first \xc3\xa4",
+                          .config = "{\"lr\":0.1}",
+                          .tags = "[\"a\",\"b \\\"c\\\"\"]",
+                          .created_at = 7,
+                          .updated_at = 8,
+                          .seen_at = 9,
+                          .revision = 3};
     struct run_row read = {0};
     bool found = false;
 
@@ -188,9 +195,16 @@ Test(store, rows_come_back_as_they_were_written)
     struct series_row series = {.run = run.run, .stage = "test", .name = "a/loss", .shape = {.form = FORM_MEAN}};
     cr_assert_eq(store_write_series(f.store, &series, &p), OK, "%s", p.detail);
     cr_assert_eq(series.series, 1);
-    struct rollup_row rollup = {.run = run.run, .series = 1, .epoch = 4, .batches = INT64_MAX, .primary_min = NAN,
-                                .primary_max = 0.1, .ranks = (const uint8_t *)"\0", .ranks_size = 1,
-                                .state = (const uint8_t *)"abc", .state_size = 3};
+    struct rollup_row rollup = {.run = run.run,
+                                .series = 1,
+                                .epoch = 4,
+                                .batches = INT64_MAX,
+                                .primary_min = NAN,
+                                .primary_max = 0.1,
+                                .ranks = (const uint8_t *)"\0",
+                                .ranks_size = 1,
+                                .state = (const uint8_t *)"abc",
+                                .state_size = 3};
     cr_assert_eq(store_write_rollup(f.store, &rollup, &p), OK, "%s", p.detail);
     cr_assert_eq(store_run_find(f.reader, "r1", &read, &found, &p), OK);
     cr_assert_not(found, "not before the commit");
