@@ -20,6 +20,7 @@
 
 enum {
     GATE_WAIT_MS = 10000,
+    SERVER_WAIT_MS = 200, /* a command that makes a token holds the server's lock for a moment */
     BUSY_WAIT_MS = 5000,
     WAL_PAGES_DUE = 4000,   /* 16 MiB: a checkpoint that waits for nobody */
     WAL_PAGES_BOUND = 32000 /* 128 MiB: one that makes the WAL start over if no reader needs it */
@@ -226,7 +227,7 @@ int store_open(struct store **out, const struct store_options *options, struct p
         status = store_file_check(s->path, &fresh, p);
     if (status == OK)
         status = store_lock_open(s->path, &s->lock_fd, p);
-    if (status == OK && !store_lock_take(s->lock_fd, STORE_LOCK_SERVER, 0)) {
+    if (status == OK && !store_lock_take(s->lock_fd, STORE_LOCK_SERVER, SERVER_WAIT_MS)) {
         char quoted[200];
         status = problem_set(p, PROBLEM_STORAGE, NULL, "another tally server is using %s",
                              problem_quote(quoted, sizeof quoted, s->path, strlen(s->path)));

@@ -81,10 +81,11 @@ static const char *network_name(const char *folder)
         unsigned long magic;
         const char *name;
     } NETWORK[] = {
-        {NFS_SUPER_MAGIC, "NFS"}, {SMB_SUPER_MAGIC, "SMB"},     {CIFS_SUPER_MAGIC, "CIFS"}, {SMB2_SUPER_MAGIC, "SMB2"},
-        {AFS_SUPER_MAGIC, "AFS"}, {AFS_FS_MAGIC, "AFS"},        {CODA_SUPER_MAGIC, "Coda"}, {NCP_SUPER_MAGIC, "NCP"},
-        {V9FS_MAGIC, "9p"},       {CEPH_SUPER_MAGIC, "Ceph"},   {0x0bd00bd0, "Lustre"},     {0x47504653, "GPFS"},
-        {0x01161970, "GFS2"},     {OCFS2_SUPER_MAGIC, "OCFS2"}, {0x19830326, "BeeGFS"},     {0xaad7aaea, "PanFS"},
+        {NFS_SUPER_MAGIC, "NFS"},     {SMB_SUPER_MAGIC, "SMB"}, {CIFS_SUPER_MAGIC, "CIFS"},
+        {SMB2_SUPER_MAGIC, "SMB2"},   {AFS_SUPER_MAGIC, "AFS"}, {AFS_FS_MAGIC, "AFS"},
+        {CODA_SUPER_MAGIC, "Coda"},   {NCP_SUPER_MAGIC, "NCP"}, {CEPH_SUPER_MAGIC, "Ceph"},
+        {OCFS2_SUPER_MAGIC, "OCFS2"}, {0x0bd00bd0, "Lustre"},   {0x47504653, "GPFS"},
+        {0x01161970, "GFS2"},         {0x19830326, "BeeGFS"},   {0xaad7aaea, "PanFS"},
     };
     struct statfs fs;
 
