@@ -332,6 +332,7 @@ int ingest_run(struct ingest *in, struct job *job)
     int status = ingest_submit(in, job, &job->problem);
     if (status != OK) {
         job->status = status;
+        job->context = NULL;
         return status;
     }
     pthread_mutex_lock(&w.mutex);
@@ -340,6 +341,7 @@ int ingest_run(struct ingest *in, struct job *job)
     pthread_mutex_unlock(&w.mutex);
     pthread_cond_destroy(&w.wake);
     pthread_mutex_destroy(&w.mutex);
+    job->context = NULL;
     return job->status;
 }
 

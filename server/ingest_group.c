@@ -1,192 +1,23 @@
 /**
- * The nodes of a group: found by hash, made in order, undone in reverse.
- *
- * A bucket lists its nodes newest first, so undoing the newest node is always a removal at the head.
+ * What a group knows of runs, series, epochs, batches and attempts: its nodes first, then the store.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ingest_group.h"
 
-enum { BUCKETS_MIN = 256, STATE_BYTES_MAX = 256 << 20 };
-
 static int no_memory(struct problem *p)
 {
     return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
-}
-
-/* ---- memory ---- */
-
-/* The size stands in front of each piece, so that what the states hold is known. */
-static void *count_resize(void *context, void *old, size_t size)
-{
-    struct group *g = context;
-    max_align_t *block = old != NULL ? (max_align_t *)old - 1 : NULL;
-    size_t old_size = 0;
-
-    if (block != NULL)
-        memcpy(&old_size, block, sizeof old_size);
-    if (size == 0) {
-        g->state_bytes -= old_size;
-        free(block);
-        return NULL;
-    }
-    if (size > SIZE_MAX / 2)
-        return NULL;
-    block = realloc(block, size + sizeof *block);
-    if (block == NULL)
-        return NULL;
-    memcpy(block, &size, sizeof size);
-    g->state_bytes += size - old_size;
-    return block + 1;
-}
-
-int group_init(struct group *g, struct store *store, struct problem *p)
-{
-    static const struct shape mean = {.form = FORM_MEAN};
-
-    memset(g, 0, sizeof *g);
-    g->store = store;
-    g->conn = store_writer(store);
-    g->memory = (struct memory){.resize = count_resize, .context = g};
-    g->state_bytes_max = STATE_BYTES_MAX;
-    arena_init(&g->arena);
-    int status = state_init(&g->batch_state, &mean, false, g->memory);
-    return status == OK ? group_reserve(g, 0, p) : problem_from_status(p, status);
-}
-
-void group_release(struct group *g)
-{
-    group_clear(g);
-    state_release(&g->batch_state);
-    free(g->buckets);
-    free(g->nodes);
-    free(g->batches);
-    free(g->packed);
-}
-
-int group_reserve(struct group *g, size_t n_measures, struct problem *p)
-{
-    size_t n = BUCKETS_MIN;
-
-    while (n < n_measures * 2)
-        n *= 2;
-    if (n > g->n_buckets) {
-        struct node **buckets = calloc(n, sizeof *buckets);
-        if (buckets == NULL)
-            return no_memory(p);
-        free(g->buckets);
-        g->buckets = buckets;
-        g->n_buckets = n;
-    }
-    return OK;
-}
-
-static void release_node(struct group *g, struct node *node)
-{
-    if (node->kind == NODE_RUN)
-        run_row_release(&((struct group_run *)node)->row);
-    else if (node->kind == NODE_EPOCH)
-        epoch_release(g, (struct group_epoch *)node);
-}
-
-void group_clear(struct group *g)
-{
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        g->buckets[g->nodes[i]->hash & (g->n_buckets - 1)] = NULL;
-        release_node(g, g->nodes[i]);
-    }
-    g->n_nodes = 0;
-    g->n_batches = 0;
-    arena_release(&g->arena);
-}
-
-struct group_mark group_mark(const struct group *g)
-{
-    return (struct group_mark){.n_nodes = g->n_nodes, .n_batches = g->n_batches};
-}
-
-void group_undo(struct group *g, struct group_mark mark)
-{
-    while (g->n_nodes > mark.n_nodes) {
-        struct node *node = g->nodes[--g->n_nodes];
-        g->buckets[node->hash & (g->n_buckets - 1)] = node->next;
-        if (node->kind == NODE_EPOCH) {
-            struct group_series *series = ((struct group_epoch *)node)->series;
-            if (series->last_used == (struct group_epoch *)node)
-                series->last_used = NULL;
-        }
-        release_node(g, node);
-    }
-    g->n_batches = mark.n_batches;
-}
-
-/* A zeroed node of a size, in the table and in the list; NULL: no memory. */
-static void *add_node(struct group *g, enum node_kind kind, uint64_t hash, size_t size)
-{
-    if (g->n_nodes == g->cap_nodes) {
-        size_t cap = g->cap_nodes < 256 ? 256 : g->cap_nodes * 2;
-        struct node **nodes = realloc(g->nodes, cap * sizeof *nodes);
-        if (nodes == NULL)
-            return NULL;
-        g->nodes = nodes;
-        g->cap_nodes = cap;
-    }
-    struct node *node = arena_alloc(&g->arena, size);
-    if (node == NULL)
-        return NULL;
-    memset(node, 0, size);
-    struct node **bucket = &g->buckets[hash & (g->n_buckets - 1)];
-    node->kind = kind;
-    node->hash = hash;
-    node->next = *bucket;
-    *bucket = node;
-    g->nodes[g->n_nodes++] = node;
-    return node;
-}
-
-/* ---- hashes ---- */
-
-static uint64_t mix(uint64_t h, uint64_t value)
-{
-    h = (h ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ (h >> 32);
-}
-
-static uint64_t mix_text(uint64_t h, const char *text)
-{
-    uint64_t f = UINT64_C(0xcbf29ce484222325);
-
-    for (; *text != '\0'; text++)
-        f = (f ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return mix(h, f);
-}
-
-static uint64_t mix_pointer(enum node_kind kind, const void *pointer)
-{
-    return mix((uint64_t)kind + 1, (uint64_t)(uintptr_t)pointer);
-}
-
-/* The next node of this hash and kind in its bucket, from node on. */
-static struct node *same(struct node *node, enum node_kind kind, uint64_t hash)
-{
-    while (node != NULL && (node->hash != hash || node->kind != kind))
-        node = node->next;
-    return node;
-}
-
-static struct node *bucket_of(struct group *g, uint64_t hash)
-{
-    return g->buckets[hash & (g->n_buckets - 1)];
 }
 
 /* ---- runs ---- */
 
 int group_find_run(struct group *g, const char *id, struct group_run **out, struct problem *p)
 {
-    uint64_t hash = mix_text(NODE_RUN, id);
+    uint64_t hash = group_hash_text(NODE_RUN, id);
 
-    for (struct node *n = same(bucket_of(g, hash), NODE_RUN, hash); n != NULL; n = same(n->next, NODE_RUN, hash)) {
+    for (struct node *n = group_first(g, NODE_RUN, hash); n != NULL; n = group_next(n)) {
         struct group_run *run = (struct group_run *)n;
         if (strcmp(run->row.id, id) == 0) {
             *out = run;
@@ -201,7 +32,7 @@ int group_find_run(struct group *g, const char *id, struct group_run **out, stru
         return status;
     struct group_run *run = NULL;
     if (found) {
-        run = add_node(g, NODE_RUN, hash, sizeof *run);
+        run = group_add_node(g, NODE_RUN, hash, sizeof *run);
         if (run == NULL) {
             run_row_release(&row);
             return no_memory(p);
@@ -225,7 +56,7 @@ static void copy_name(char *out, size_t size, const char *text)
 int group_new_run(struct group *g, const char *id, const char *project, int64_t now, struct group_run **out,
                   struct problem *p)
 {
-    struct group_run *run = add_node(g, NODE_RUN, mix_text(NODE_RUN, id), sizeof *run);
+    struct group_run *run = group_add_node(g, NODE_RUN, group_hash_text(NODE_RUN, id), sizeof *run);
 
     if (run == NULL)
         return no_memory(p);
@@ -242,7 +73,7 @@ int group_new_run(struct group *g, const char *id, const char *project, int64_t 
 
 static uint64_t series_hash(const struct group_run *run, const char *stage, const char *name)
 {
-    return mix_text(mix_text(mix_pointer(NODE_SERIES, run), stage), name);
+    return group_hash_text(group_hash_text(group_hash_pointer(NODE_SERIES, run), stage), name);
 }
 
 int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name,
@@ -250,8 +81,7 @@ int group_find_series(struct group *g, struct group_run *run, const char *stage,
 {
     uint64_t hash = series_hash(run, stage, name);
 
-    for (struct node *n = same(bucket_of(g, hash), NODE_SERIES, hash); n != NULL;
-         n = same(n->next, NODE_SERIES, hash)) {
+    for (struct node *n = group_first(g, NODE_SERIES, hash); n != NULL; n = group_next(n)) {
         struct group_series *series = (struct group_series *)n;
         if (series->run == run && strcmp(series->row.name, name) == 0 && strcmp(series->row.stage, stage) == 0) {
             *out = series;
@@ -259,7 +89,7 @@ int group_find_series(struct group *g, struct group_run *run, const char *stage,
         }
     }
 
-    struct series_row row;
+    struct series_row row = {0};
     bool found = false;
     if (run->row.run != 0) {
         int status = store_series_find(g->conn, run->row.run, stage, name, &row, &found, p);
@@ -268,7 +98,7 @@ int group_find_series(struct group *g, struct group_run *run, const char *stage,
     }
     struct group_series *series = NULL;
     if (found) {
-        series = add_node(g, NODE_SERIES, hash, sizeof *series);
+        series = group_add_node(g, NODE_SERIES, hash, sizeof *series);
         if (series == NULL)
             return no_memory(p);
         series->run = run;
@@ -281,7 +111,7 @@ int group_find_series(struct group *g, struct group_run *run, const char *stage,
 int group_new_series(struct group *g, struct group_run *run, const char *stage, const struct measure *m,
                      struct group_series **out, struct problem *p)
 {
-    struct group_series *series = add_node(g, NODE_SERIES, series_hash(run, stage, m->name), sizeof *series);
+    struct group_series *series = group_add_node(g, NODE_SERIES, series_hash(run, stage, m->name), sizeof *series);
 
     if (series == NULL)
         return no_memory(p);
@@ -329,8 +159,8 @@ int group_get_epoch(struct group *g, struct group_series *series, int64_t epoch,
         *out = series->last_used;
         return OK;
     }
-    uint64_t hash = mix(mix_pointer(NODE_EPOCH, series), (uint64_t)epoch);
-    for (struct node *n = same(bucket_of(g, hash), NODE_EPOCH, hash); n != NULL; n = same(n->next, NODE_EPOCH, hash)) {
+    uint64_t hash = group_hash(group_hash_pointer(NODE_EPOCH, series), (uint64_t)epoch);
+    for (struct node *n = group_first(g, NODE_EPOCH, hash); n != NULL; n = group_next(n)) {
         struct group_epoch *e = (struct group_epoch *)n;
         if (e->series == series && e->base.epoch == epoch) {
             *out = series->last_used = e;
@@ -338,7 +168,7 @@ int group_get_epoch(struct group *g, struct group_series *series, int64_t epoch,
         }
     }
 
-    struct group_epoch *e = add_node(g, NODE_EPOCH, hash, sizeof *e);
+    struct group_epoch *e = group_add_node(g, NODE_EPOCH, hash, sizeof *e);
     if (e == NULL)
         return no_memory(p);
     e->series = series;
@@ -353,14 +183,14 @@ int group_get_epoch(struct group *g, struct group_series *series, int64_t epoch,
 
 static uint64_t batch_hash(const struct group_epoch *epoch, const struct batch_key *key)
 {
-    return mix(mix(mix_pointer(NODE_BATCH, epoch), (uint64_t)key->step), (uint64_t)key->rank);
+    return group_hash(group_hash(group_hash_pointer(NODE_BATCH, epoch), (uint64_t)key->step), (uint64_t)key->rank);
 }
 
 struct group_batch *group_find_batch(struct group *g, struct group_epoch *epoch, const struct batch_key *key)
 {
     uint64_t hash = batch_hash(epoch, key);
 
-    for (struct node *n = same(bucket_of(g, hash), NODE_BATCH, hash); n != NULL; n = same(n->next, NODE_BATCH, hash)) {
+    for (struct node *n = group_first(g, NODE_BATCH, hash); n != NULL; n = group_next(n)) {
         struct group_batch *batch = (struct group_batch *)n;
         if (batch->epoch == epoch && batch->key.step == key->step && batch->key.rank == key->rank)
             return batch;
@@ -379,7 +209,7 @@ int group_new_batch(struct group *g, struct group_epoch *epoch, const struct bat
         g->batches = batches;
         g->cap_batches = cap;
     }
-    struct group_batch *batch = add_node(g, NODE_BATCH, batch_hash(epoch, key), sizeof *batch);
+    struct group_batch *batch = group_add_node(g, NODE_BATCH, batch_hash(epoch, key), sizeof *batch);
     if (batch == NULL)
         return no_memory(p);
     batch->epoch = epoch;
@@ -394,8 +224,8 @@ int group_new_batch(struct group *g, struct group_epoch *epoch, const struct bat
 
 static struct group_attempt *add_attempt(struct group *g, struct group_run *run, const char *attempt)
 {
-    uint64_t hash = mix_text(mix_pointer(NODE_ATTEMPT, run), attempt);
-    struct group_attempt *a = add_node(g, NODE_ATTEMPT, hash, sizeof *a);
+    uint64_t hash = group_hash_text(group_hash_pointer(NODE_ATTEMPT, run), attempt);
+    struct group_attempt *a = group_add_node(g, NODE_ATTEMPT, hash, sizeof *a);
 
     if (a != NULL) {
         a->run = run;
@@ -429,7 +259,7 @@ static int load_attempt(void *context, const struct attempt_row *row)
 int group_find_attempt(struct group *g, struct group_run *run, const char *attempt, struct group_attempt **out,
                        struct problem *p)
 {
-    uint64_t hash = mix_text(mix_pointer(NODE_ATTEMPT, run), attempt);
+    uint64_t hash = group_hash_text(group_hash_pointer(NODE_ATTEMPT, run), attempt);
 
     if (!run->attempts_known) {
         struct attempt_loader loader = {.g = g, .run = run};
@@ -441,8 +271,7 @@ int group_find_attempt(struct group *g, struct group_run *run, const char *attem
         run->attempts_known = true;
     }
     *out = NULL;
-    for (struct node *n = same(bucket_of(g, hash), NODE_ATTEMPT, hash); n != NULL;
-         n = same(n->next, NODE_ATTEMPT, hash)) {
+    for (struct node *n = group_first(g, NODE_ATTEMPT, hash); n != NULL; n = group_next(n)) {
         struct group_attempt *a = (struct group_attempt *)n;
         if (a->run == run && strcmp(a->row.attempt, attempt) == 0)
             *out = a;

@@ -110,7 +110,7 @@ struct group_mark {
     size_t n_nodes, n_batches;
 };
 
-/* ---- ingest_group.c ---- */
+/* ---- ingest_node.c: the table ---- */
 
 int group_init(struct group *g, struct store *store, struct problem *p);
 void group_release(struct group *g);
@@ -121,6 +121,17 @@ void group_clear(struct group *g); /* forget all nodes: after a flush or a failu
 
 struct group_mark group_mark(const struct group *g);
 void group_undo(struct group *g, struct group_mark mark); /* remove the nodes made since */
+
+/** group_add_node(g, kind, hash, size): a zeroed node, in the table and in the list; NULL: no memory. */
+void *group_add_node(struct group *g, enum node_kind kind, uint64_t hash, size_t size);
+/** The nodes of one kind and hash, newest first; NULL after the last. */
+struct node *group_first(struct group *g, enum node_kind kind, uint64_t hash);
+struct node *group_next(struct node *node);
+uint64_t group_hash(uint64_t h, uint64_t value); /* add to a hash */
+uint64_t group_hash_text(uint64_t h, const char *text);
+uint64_t group_hash_pointer(enum node_kind kind, const void *pointer); /* begin one */
+
+/* ---- ingest_group.c: nodes of each kind, from the table or the store ---- */
 
 /** group_find_run(g, id, out, p): *out NULL if it is neither stored nor about to be. */
 int group_find_run(struct group *g, const char *id, struct group_run **out, struct problem *p);
