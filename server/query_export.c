@@ -31,7 +31,7 @@ struct export
     struct export_series *series; /* counts first (main before others), then weighted means; each by name */
     size_t n_series;
     struct batch_key from; /* where this page begins ... */
-    const char *from_name; /* ... and with which name; "": all of the key */
+    const char *from_name; /* ... and with which name; NULL: all of the key */
     struct buffer *out;
     int64_t n_records;
     const char *next;
@@ -146,7 +146,7 @@ static int compare_names(const char *a, const char *b)
 
 static bool is_before_page(const struct export *x, const struct batch_key *key, const char *name)
 {
-    return batch_key_compare(key, &x->from) == 0 && compare_names(name, x->from_name) < 0;
+    return x->from_name != NULL && batch_key_compare(key, &x->from) == 0 && compare_names(name, x->from_name) < 0;
 }
 
 /* ---- records ---- */
@@ -287,7 +287,7 @@ static int write_key(struct export *x, const struct batch_key *key)
 int query_export(struct request *q, const struct export_ask *ask, struct buffer *out, const char **next,
                  struct problem *p)
 {
-    struct export x = {.q = q, .ask = ask, .from_name = "", .out = out, .p = p};
+    struct export x = {.q = q, .ask = ask, .out = out, .p = p};
     int64_t epoch = ask->epoch >= 0 ? ask->epoch : last_epoch(&x);
     *next = NULL;
     if (epoch < 0)
