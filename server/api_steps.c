@@ -1,6 +1,8 @@
 /*
  * GET .../steps: the columns of a chart, as JSON or CSV.
  */
+#include <math.h>
+
 #include "app.h"
 #include "csv.h"
 #include "json_writer.h"
@@ -27,6 +29,28 @@ static void write_doubles(struct json_writer *w, const char *key, const double *
     json_array_end(w);
 }
 
+/* A list where the selector is one; null where its series has nothing. */
+static void write_values(struct json_writer *w, const struct query_metric *m, const double *values, size_t n)
+{
+    if (!m->is_list) {
+        write_doubles(w, "value", values, n);
+        return;
+    }
+    json_key(w, "value");
+    json_array_begin(w);
+    for (size_t i = 0; i < n; i++, values += m->length) {
+        if (isnan(values[0])) { /* a list has no undefined values but where there is no batch */
+            json_null(w);
+            continue;
+        }
+        json_array_begin(w);
+        for (size_t v = 0; v < m->length; v++)
+            json_double(w, values[v]);
+        json_array_end(w);
+    }
+    json_array_end(w);
+}
+
 static void write_json(struct response *r, const struct steps_ask *ask, const struct steps_answer *a)
 {
     struct json_writer w;
@@ -50,7 +74,7 @@ static void write_json(struct response *r, const struct steps_ask *ask, const st
     for (size_t m = 0; m < ask->n_metrics; m++) {
         json_key(&w, ask->metrics[m].selector.text);
         json_object_begin(&w);
-        write_doubles(&w, "value", a->columns[m].value, a->n);
+        write_values(&w, &ask->metrics[m], a->columns[m].value, a->n);
         write_doubles(&w, "min", a->columns[m].min, a->n);
         write_doubles(&w, "max", a->columns[m].max, a->n);
         json_object_end(&w);
@@ -69,16 +93,25 @@ static void write_csv(struct response *r, const struct steps_ask *ask, const str
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         csv_text(&c, fixed[i]);
     for (size_t m = 0; m < ask->n_metrics; m++) {
-        csv_text(&c, ask->metrics[m].selector.text);
-        csv_printf(&c, "%s min", ask->metrics[m].selector.text);
-        csv_printf(&c, "%s max", ask->metrics[m].selector.text);
+        const struct query_metric *metric = &ask->metrics[m];
+        for (size_t v = 0; metric->is_list && v < metric->length; v++)
+            csv_printf(&c, "%s[%zu]", metric->selector.text, v);
+        if (metric->is_list)
+            continue;
+        csv_text(&c, metric->selector.text);
+        csv_printf(&c, "%s min", metric->selector.text);
+        csv_printf(&c, "%s max", metric->selector.text);
     }
     csv_end_row(&c);
     for (size_t row = 0; row < a->n; row++) {
         for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
             csv_int(&c, columns[i][row]);
         for (size_t m = 0; m < ask->n_metrics; m++) {
-            csv_double(&c, a->columns[m].value[row]);
+            size_t length = ask->metrics[m].length;
+            for (size_t v = 0; v < length; v++)
+                csv_double(&c, a->columns[m].value[row * length + v]);
+            if (ask->metrics[m].is_list)
+                continue; /* lists keep no range */
             csv_double(&c, a->columns[m].min[row]);
             csv_double(&c, a->columns[m].max[row]);
         }
@@ -105,17 +138,6 @@ static int read_ask(struct request *q, struct steps_ask *ask, enum media *media,
     return rc;
 }
 
-static int refuse_lists(const struct query_metric *metrics, size_t n, struct problem *p)
-{
-    for (size_t i = 0; i < n; i++)
-        if (metrics[i].is_list)
-            return problem_set(
-                p, PROBLEM_UNKNOWN_AVERAGE, "?metric",
-                "%s is a list, and a chart's entry is one number; /epochs and /classes give a value per class",
-                metrics[i].selector.text);
-    return OK;
-}
-
 int api_steps_get(struct request *q, struct response *r, struct problem *p)
 {
     struct query_run run;
@@ -130,8 +152,6 @@ int api_steps_get(struct request *q, struct response *r, struct problem *p)
     if (rc != OK || query_etag(q, r, &run.run))
         goto out;
     rc = query_metrics(q, &run, &metrics, &ask.n_metrics, p);
-    if (rc == OK)
-        rc = refuse_lists(metrics, ask.n_metrics, p);
     if (rc != OK)
         goto out;
     ask.metrics = metrics;

@@ -34,7 +34,8 @@ static void copy_values(const struct steps_work *w, const struct series_scan *s,
     for (size_t m = 0; m < w->ask->n_metrics; m++) {
         if (s->columns[m].value == NULL)
             continue;
-        out->columns[m].value[to] = s->columns[m].value[from];
+        size_t length = w->ask->metrics[m].length;
+        memcpy(out->columns[m].value + to * length, s->columns[m].value + from * length, length * sizeof(double));
         out->columns[m].min[to] = s->columns[m].min[from];
         out->columns[m].max[to] = s->columns[m].max[from];
     }
@@ -55,8 +56,12 @@ static void widen(struct bucket *entry, const struct bucket *b)
 static bool join_entry(struct steps_work *w, size_t *at, const struct series_row *basis, struct bucket *entry,
                        struct steps_answer *out)
 {
-    for (size_t m = 0; m < w->ask->n_metrics; m++)
-        out->columns[m].value[out->n] = out->columns[m].min[out->n] = out->columns[m].max[out->n] = NAN;
+    for (size_t m = 0; m < w->ask->n_metrics; m++) {
+        const struct steps_column *c = &out->columns[m];
+        c->min[out->n] = c->max[out->n] = NAN;
+        for (size_t i = 0, length = w->ask->metrics[m].length; i < length; i++)
+            c->value[out->n * length + i] = NAN;
+    }
     entry->samples = entry->batches = 0;
     entry->inside = false;
     for (size_t i = 0; i < w->n_series; i++) {
@@ -137,7 +142,10 @@ static int make_answer(struct steps_work *w, size_t cap, struct steps_answer *ou
     struct arena *arena = &w->q->arena;
     int64_t *room = arena_alloc(arena, 6 * cap * sizeof *room);
     out->columns = arena_alloc(arena, w->ask->n_metrics * sizeof *out->columns);
-    double *values = arena_alloc(arena, 3 * cap * w->ask->n_metrics * sizeof *values);
+    size_t n_values = 0;
+    for (size_t m = 0; m < w->ask->n_metrics; m++)
+        n_values += 2 + w->ask->metrics[m].length;
+    double *values = arena_alloc(arena, cap * n_values * sizeof *values);
     if (room == NULL || out->columns == NULL || values == NULL)
         return query_no_memory(w->p);
     out->x = room;
@@ -146,8 +154,10 @@ static int make_answer(struct steps_work *w, size_t cap, struct steps_answer *ou
     out->time = room + 3 * cap;
     out->samples = room + 4 * cap;
     out->batches = room + 5 * cap;
-    for (size_t m = 0; m < w->ask->n_metrics; m++, values += 3 * cap)
-        out->columns[m] = (struct steps_column){.value = values, .min = values + cap, .max = values + 2 * cap};
+    for (size_t m = 0; m < w->ask->n_metrics; m++) {
+        out->columns[m] = (struct steps_column){.min = values, .max = values + cap, .value = values + 2 * cap};
+        values += (2 + w->ask->metrics[m].length) * cap;
+    }
     return OK;
 }
 
@@ -196,10 +206,26 @@ static int list_series(struct steps_work *w)
     return OK;
 }
 
+/* Lists of many classes would make an answer of any size. */
+static int check_size(const struct steps_work *w, size_t n_entries)
+{
+    size_t n_values = 0;
+    for (size_t m = 0; m < w->ask->n_metrics; m++)
+        n_values += w->ask->metrics[m].length;
+    if (n_values <= w->ask->n_metrics || n_entries <= STEPS_VALUES_MAX / n_values)
+        return OK;
+    return problem_set(w->p, PROBLEM_INVALID, "?points",
+                       "%zu entries of %zu values each are more than %d; ask for fewer points, or fewer lists",
+                       n_entries, n_values, (int)STEPS_VALUES_MAX);
+}
+
 static int answer_range(struct steps_work *w, struct steps_answer *out)
 {
     size_t n_entries;
     int rc = steps_level(w, &out->over, &n_entries);
+    if (rc != OK)
+        return rc;
+    rc = check_size(w, n_entries);
     if (rc != OK)
         return rc;
     out->width = INT64_C(1) << w->level;

@@ -11,7 +11,7 @@
  */
 struct steps_ask {
     const struct query_run *run;
-    const struct query_metric *metrics; /* no lists */
+    const struct query_metric *metrics;
     size_t n_metrics;
     int64_t from, to; /* x, both included */
     int64_t points;   /* >= 1 */
@@ -20,7 +20,8 @@ struct steps_ask {
 };
 
 struct steps_column {
-    double *value, *min, *max; /* NAN: null */
+    double *value;     /* [n][query_metric.length]; NAN: null */
+    double *min, *max; /* [n] */
 };
 
 /* All arrays are [n], in the request's arena; entries rise by (epoch, step). */
@@ -33,6 +34,13 @@ struct steps_answer {
     struct steps_column *columns; /* [n_metrics] */
 };
 
+/** Values that an answer may hold: a bound of its memory, for lists of many classes. */
+enum { STEPS_VALUES_MAX = 1 << 22 };
+
+/**
+ * query_steps(q, ask, out, p): OK; PROBLEM_INVALID at ?points: entries times classes are more than
+ * STEPS_VALUES_MAX; PROBLEM_COUNT_OVERFLOW: positions beyond 64 bits; errors of the store.
+ */
 int query_steps(struct request *q, const struct steps_ask *ask, struct steps_answer *out, struct problem *p);
 
 #endif

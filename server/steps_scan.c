@@ -120,10 +120,10 @@ static int end_bucket(struct scan *scan)
         bool has_range = query_has_range(&ask->metrics[i]);
         c->min[at] = !has_range ? NAN : !is_mean ? scan->min : mean_range ? scan->state.mean.min : NAN;
         c->max[at] = !has_range ? NAN : !is_mean ? scan->max : mean_range ? scan->state.mean.max : NAN;
-        c->value[at] = NAN;
-        int rc = ask->window > 0
-                     ? OK
-                     : query_value(&ask->metrics[i], &scan->state, &ask->run->options, &c->value[at], scan->w->p);
+        double *value = c->value + at * ask->metrics[i].length;
+        value[0] = NAN; /* with a window, what stands here is written later */
+        int rc =
+            ask->window > 0 ? OK : query_value(&ask->metrics[i], &scan->state, &ask->run->options, value, scan->w->p);
         if (rc != OK)
             return rc;
     }
@@ -199,10 +199,10 @@ static int make_columns(struct steps_work *w, struct series_scan *s, size_t cap)
         s->columns[i] = (struct steps_column){.value = NULL};
         if (w->ask->metrics[i].series != s->row)
             continue;
-        double *room = arena_alloc(arena, 3 * cap * sizeof *room);
+        double *room = arena_alloc(arena, (2 + w->ask->metrics[i].length) * cap * sizeof *room);
         if (room == NULL)
             return query_no_memory(w->p);
-        s->columns[i] = (struct steps_column){.value = room, .min = room + cap, .max = room + 2 * cap};
+        s->columns[i] = (struct steps_column){.min = room, .max = room + cap, .value = room + 2 * cap};
     }
     return OK;
 }

@@ -87,7 +87,8 @@ static int write_values(struct window *window, size_t i, struct state *s)
     for (size_t m = 0; m < ask->n_metrics; m++) {
         if (ask->metrics[m].series != window->series->row)
             continue;
-        int rc = query_value(&ask->metrics[m], s, &ask->run->options, &window->columns[m].value[i], window->w->p);
+        double *value = window->columns[m].value + i * ask->metrics[m].length;
+        int rc = query_value(&ask->metrics[m], s, &ask->run->options, value, window->w->p);
         if (rc != OK)
             return rc;
     }

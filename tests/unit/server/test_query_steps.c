@@ -374,8 +374,7 @@ Test(query_steps, what_cannot_be_charted_is_refused_and_nothing_is_an_empty_answ
     static const struct {
         const char *args, *pointer;
     } bad[] = {{"points=0", "?points"}, {"points=10001", "?points"}, {"points=x", "?points"}, {"window=0", "?window"}, {"window=-1", "?window"},
-               {"from=-1", "?from"},    {"to=1.5", "?to"},           {"from=9&to=8", "?from"}, {"rank=", "?rank"},    {"from=99999999999999999999", "?from"},
-               {"metric=recall.none", "?metric"}};
+               {"from=-1", "?from"},    {"to=1.5", "?to"},           {"from=9&to=8", "?from"}, {"rank=", "?rank"},    {"from=99999999999999999999", "?from"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct answer a = world_get(&w, api_steps_get, "r", bad[i].args);
         cr_assert(a.status == 422 && strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0, "%s: %d", bad[i].args, a.status);
@@ -402,6 +401,34 @@ Test(query_steps, positions_come_from_all_series_whatever_rank_is_asked)
                         "{\"stage\":\"t\",\"epoch\":0,\"step\":9,\"rank\":1,\"values\":{\"lr\":1}}", NULL);
     struct answer a = world_get(&w, api_steps_get, "r", "metric=accuracy&rank=0");
     cr_assert_eq(number_at(a.json, "x|1"), 10);
+    answer_free(&a);
+    world_close(&w);
+}
+
+Test(query_steps, a_list_has_a_value_for_each_class_of_each_entry)
+{
+    struct world w;
+    world_open(&w);
+    world_post(&w, "r", "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"confusion\":[[3,1],[0,4]]}\n{\"stage\":\"t\",\"epoch\":0,\"step\":1,\"confusion\":[[0,2],[1,1]]}\n"
+                        "{\"stage\":\"t\",\"epoch\":0,\"step\":2,\"values\":{\"lr\":1}}", NULL);
+    struct answer a = world_get(&w, api_steps_get, "r", "metric=recall.none,lr");
+    cr_assert(strstr(a.body, "\"recall.none\":{\"value\":[[0.75,1],[0,0.5],null],\"min\":[null,null,null],\"max\":[null,null,null]}") != NULL, "%s", a.body);
+    answer_free(&a);
+    a = world_get(&w, api_steps_get, "r", "metric=recall.none&window=2");
+    cr_assert_eq(number_at(a.json, "metrics|recall.none|value|1|0"), 0.5);
+    cr_assert(fabs(number_at(a.json, "metrics|recall.none|value|1|1") - 5 / 6.0) < 1e-15);
+    answer_free(&a);
+    a = world_get(&w, api_steps_get, "r", "metric=recall.none,lr&format=csv");
+    cr_assert(strstr(a.body, "x,epoch,step,time,samples,batches,recall.none[0],recall.none[1],lr,lr min,lr max\r\n0,0,0,") == a.body, "%s", a.body);
+    cr_assert(strstr(a.body, ",8,1,0.75,1,,,\r\n") != NULL, "%s", a.body);
+    answer_free(&a);
+    char *text = malloc(1100 * 80);
+    for (int step = 0, used = 0; step < 1100; step++)
+        used += sprintf(text + used, "{\"stage\":\"huge\",\"epoch\":0,\"step\":%d,\"num_classes\":4096,\"cells\":[]}\n", step);
+    world_post(&w, "r", text, NULL);
+    free(text);
+    a = world_get(&w, api_steps_get, "r", "stage=huge&metric=recall.none&points=2000");
+    cr_assert(a.rc == PROBLEM_INVALID && strcmp(a.problem.places[0].pointer, "?points") == 0);
     answer_free(&a);
     world_close(&w);
 }
