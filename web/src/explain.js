@@ -3,16 +3,17 @@
 // It may claim only what the answers prove:
 // 1. ragged: the steps of the epoch were answered one by one and their samples differ;
 // 2. too small: a step has fewer samples than there are classes, so some class is absent from it;
-// 3. single class: two classes, and a step whose accuracy a (0 < a < 1) is exactly twice its macro
-//    accuracy.  With both classes among the targets, twice the macro value would exceed a by
-//    (n1 r0 + n0 r1) / n, which is at least 1/n^2 when anything is right: so one class is absent.
+// 3. single class: the step's weighted specificity is 0 though something was right.  Weighted
+//    specificity is 0 only if each class c among the targets has tn = 0, that is fp_c = n - n_c.  With k
+//    such classes these add up to (k - 1) n false positives; a multiclass step has as many as errors,
+//    and that is less than n.  So k = 1.
 // Otherwise it states how the two are computed, which is true of every metric.
 
 import { difference, inUnit, integer } from './format.js';
 
 const VISIBLE = 5e-4;         // a smaller gap vanishes in the rounding of the page
-const SAMPLES_MAX = 1e5;      // up to here doubles tell case 3 from its nearest neighbour
-const SAME = 1e-12;
+// where a class that is predicted but absent from the targets has the value 0
+const ZERO_IF_ABSENT = ['accuracy', 'recall', 'precision', 'f1', 'fbeta', 'jaccard'];
 
 /** The steps of an epoch, one entry each; null if the answer has them bucketed or not all. */
 function stepsOf(steps, epoch) {
@@ -33,20 +34,23 @@ function share(count, total) {
     return count === total ? `each of the ${integer(total)} steps` : `${integer(count)} of the ${integer(total)} steps`;
 }
 
-function countSingleClass(rows, steps, accuracy, macro) {
-    const a = steps.metrics[accuracy]?.value;
-    const m = steps.metrics[macro]?.value;
-    if (!a || !m)
-        return 0;
-    return rows.filter(({ i, samples }) => samples <= SAMPLES_MAX && a[i] > 0 && a[i] < 1 && Math.abs(a[i] - 2 * m[i]) < SAME).length;
-}
-
 /** Selectors that the steps answer should hold beside the chosen one, so that case 3 can be told. */
 export function evidenceSelectors(chosen) {
-    if (chosen.series.num_classes !== 2 || chosen.series.task !== 'multiclass' || chosen.average !== 'macro')
+    const { series, average } = chosen;
+    if (series.name !== 'main' || series.task !== 'multiclass' || series.form === 'totals' || average === 'micro')
         return [];
-    const prefix = chosen.series.name === 'main' ? '' : chosen.series.name + ':';
-    return [prefix + 'accuracy', prefix + 'accuracy.macro'];
+    return ['accuracy', 'specificity.weighted'];
+}
+
+// {count, isExact}: the single-class steps among rows; a step with nothing right may be one more
+function singleClass(rows, steps, chosen) {
+    const [accuracy, specificity] = evidenceSelectors(chosen).map(selector => steps.metrics[selector]?.value);
+    if (!accuracy || !specificity)
+        return { count: 0, isExact: false };
+    return {
+        count: rows.filter(({ i }) => accuracy[i] > 0 && specificity[i] === 0).length,
+        isExact: rows.every(({ i }) => accuracy[i] > 0)
+    };
 }
 
 /**
@@ -70,29 +74,24 @@ export function explain({ epoch, steps, chosen, unit }) {
 function cause(epoch, steps, chosen) {
     // samples stand for the series main; of another series nothing is known step by step
     const rows = chosen.series.name === 'main' ? stepsOf(steps, epoch) : null;
-    const isPerClass = chosen.average === 'macro' && chosen.series.task === 'multiclass';
+    const isMacro = chosen.average === 'macro' && chosen.series.task === 'multiclass' && ZERO_IF_ABSENT.includes(chosen.entry.name);
+    const single = rows ? singleClass(rows, steps, chosen) : { count: 0 };
     const reasons = [];
-    if (rows && isPerClass) {
-        const [accuracy, macro] = evidenceSelectors(chosen);
-        const single = accuracy ? countSingleClass(rows, steps, accuracy, macro) : 0;
-        const small = rows.filter(row => row.samples < chosen.series.num_classes).length;
-        if (single > 0)
-            reasons.push(`in ${single < rows.length ? 'at least ' : ''}${share(single, rows.length)} all samples belong to one class, `
-                + 'and the other class, predicted but absent, enters the macro average of the step as 0');
-        else if (small > 0)
-            reasons.push(`${share(small, rows.length)} ${small === 1 || small === rows.length ? 'has' : 'have'} fewer samples than there are classes, `
-                + 'and the macro average of a step knows only the classes that occur in it');
-    }
-    if (isPerClass && reasons.length === 0)
-        reasons.push('the macro average of a step knows only the classes that occur in it, and one that is predicted but absent counts as 0');
-    if (rows && rows.length > 1) {
-        const sizes = rows.map(row => row.samples);
-        const least = Math.min(...sizes);
-        const most = Math.max(...sizes);
-        if (least < most)
-            reasons.push(`the steps hold between ${integer(least)} and ${integer(most)} samples, and a plain mean gives each the same weight`);
-    }
-    if (reasons.length === 0)
+    if (single.count > 0)
+        reasons.push(`in ${single.isExact ? '' : 'at least '}${share(single.count, rows.length)} all samples belong to one class`
+            + (isMacro ? ', and every other class predicted there enters the macro average of the step as 0' : ''));
+    else if (isMacro)
+        reasons.push(tooSmall(rows, chosen) ?? 'the macro average of a step knows only the classes that occur in it, and one that is predicted but absent counts as 0');
+    const sizes = rows?.map(row => row.samples) ?? [];
+    if (sizes.length > 0 && Math.min(...sizes) < Math.max(...sizes))
+        reasons.push(`the steps hold between ${integer(Math.min(...sizes))} and ${integer(Math.max(...sizes))} samples, and a plain mean gives each the same weight`);
+    if (!isMacro && (reasons.length === 0 || single.count > 0))
         reasons.push('the epoch adds the counts of all steps first and computes the metric once; a mean of ratios is another number');
     return reasons.join('; ');
+}
+
+function tooSmall(rows, chosen) {
+    const count = rows?.filter(row => row.samples < chosen.series.num_classes).length ?? 0;
+    return count === 0 ? null : `${share(count, rows.length)} ${count === 1 || count === rows.length ? 'has' : 'have'} fewer samples than there are classes, `
+        + 'and the macro average of a step knows only the classes that occur in it';
 }
