@@ -46,6 +46,13 @@ static int read_which(const char *text, size_t length, struct column *out)
     return OK;
 }
 
+static enum column_fact read_fact(const char *text, size_t length)
+{
+    if (length == strlen("epoch") && memcmp(text, "epoch", length) == 0)
+        return COLUMN_FACT_EPOCH;
+    return length == strlen("samples") && memcmp(text, "samples", length) == 0 ? COLUMN_FACT_SAMPLES : COLUMN_VALUE;
+}
+
 static int read_metric(const char *text, size_t length, struct column *out, char *why, size_t why_size)
 {
     static const char form[] = "a column is stage/selector@last, best, min, max or an epoch, or config.key";
@@ -59,6 +66,9 @@ static int read_metric(const char *text, size_t length, struct column *out, char
     out->stage[n_stage] = '\0';
     if (read_which(at + 1, length - (size_t)(at + 1 - text), out) != OK)
         return complain(why, why_size, form);
+    out->fact = read_fact(slash + 1, (size_t)(at - slash - 1));
+    if (out->fact != COLUMN_VALUE)
+        return OK;
     int status = selector_parse(slash + 1, (size_t)(at - slash - 1), &out->selector, why, why_size);
     if (status != OK)
         return ERR_SYNTAX;
@@ -140,15 +150,23 @@ struct column_scan {
     struct problem *p;
 };
 
+static int value_of_epoch(struct column_scan *scan, const struct rollup_row *row, double *value)
+{
+    if (scan->column->fact != COLUMN_VALUE) {
+        *value = (double)(scan->column->fact == COLUMN_FACT_EPOCH ? row->epoch : row->samples);
+        return OK;
+    }
+    const struct batch_key key = {row->epoch, row->last_step, 0};
+    state_clear(&scan->state);
+    int rc = query_state_add(&scan->state, &key, row->samples, row->batches, row->state, row->state_size, scan->p);
+    return rc == OK ? query_value(&scan->metric, &scan->state, &scan->options, value, scan->p) : rc;
+}
+
 static int add_epoch(void *context, const struct rollup_row *row)
 {
     struct column_scan *scan = context;
-    const struct batch_key key = {row->epoch, row->last_step, 0};
     double value;
-    state_clear(&scan->state);
-    int rc = query_state_add(&scan->state, &key, row->samples, row->batches, row->state, row->state_size, scan->p);
-    if (rc == OK)
-        rc = query_value(&scan->metric, &scan->state, &scan->options, &value, scan->p);
+    int rc = value_of_epoch(scan, row, &value);
     if (rc != OK)
         return rc;
     if (isfinite(value) && (isnan(scan->value) || (scan->greatest ? value > scan->value : value < scan->value)))
@@ -158,9 +176,9 @@ static int add_epoch(void *context, const struct rollup_row *row)
 
 static bool wants_greatest(const struct column *c)
 {
-    if (c->which == COLUMN_BEST)
+    if (c->which == COLUMN_BEST && c->fact == COLUMN_VALUE)
         return !c->selector.is_mean && c->selector.choice.metric->higher_is_better;
-    return c->which == COLUMN_MAX;
+    return c->which == COLUMN_BEST || c->which == COLUMN_MAX;
 }
 
 static int scan_epochs(struct request *q, const struct column *c, const struct run_row *run,
@@ -176,7 +194,8 @@ static int scan_epochs(struct request *q, const struct column *c, const struct r
                                .greatest = wants_greatest(c),
                                .value = NAN,
                                .p = p};
-    rc = query_state_init(&scan.state, series, query_needs_cells(&scan.metric, 1, series), p);
+    bool with_cells = c->fact == COLUMN_VALUE && query_needs_cells(&scan.metric, 1, series);
+    rc = query_state_init(&scan.state, series, with_cells, p);
     if (rc != OK)
         return rc;
     int64_t from = 0, to = QUERY_INTEGER_MAX;
@@ -188,6 +207,47 @@ static int scan_epochs(struct request *q, const struct column *c, const struct r
     return rc;
 }
 
+struct first_series {
+    const char *stage;
+    struct series_row *out;
+    bool found;
+};
+
+static int keep_first(void *context, const struct series_row *row)
+{
+    struct first_series *first = context;
+    if (strcmp(row->stage, first->stage) != 0)
+        return OK;
+    *first->out = *row;
+    first->found = true;
+    return STORE_STOP;
+}
+
+/* The series a column reads: the selector's; for the facts of an epoch main, else the stage's first. */
+static int find_series(struct request *q, const struct column *c, int64_t run, struct series_row *out, bool *found,
+                       struct problem *p)
+{
+    const char *name = c->fact == COLUMN_VALUE ? c->selector.series : "main";
+    int rc = store_series_find(q->reader, run, c->stage, name, out, found, p);
+    if (rc != OK || *found || c->fact == COLUMN_VALUE)
+        return rc;
+    struct first_series first = {.stage = c->stage, .out = out};
+    rc = store_series_each(q->reader, run, keep_first, &first, p);
+    *found = first.found;
+    return rc;
+}
+
+/* Can the series give the column? */
+static bool is_answerable(const struct column *c, const struct series_row *series)
+{
+    char why[240];
+    if (c->fact != COLUMN_VALUE)
+        return c->fact == COLUMN_FACT_EPOCH || series->shape.form != FORM_MEAN;
+    if ((series->shape.form == FORM_MEAN) != c->selector.is_mean)
+        return false;
+    return c->selector.is_mean || metric_check(&c->selector.choice, &series->shape, why, sizeof why) == OK;
+}
+
 int column_value(struct request *q, const struct column *c, struct run_view *view, struct arena *arena,
                  struct run_value *out, struct problem *p)
 {
@@ -196,12 +256,9 @@ int column_value(struct request *q, const struct column *c, struct run_view *vie
         return run_view_config(view, c->path, arena, out, p);
     struct series_row series;
     bool found = false;
-    int rc = store_series_find(q->reader, view->run->run, c->stage, c->selector.series, &series, &found, p);
-    if (rc != OK || !found || (series.shape.form == FORM_MEAN) != c->selector.is_mean)
+    int rc = find_series(q, c, view->run->run, &series, &found, p);
+    if (rc != OK || !found || !is_answerable(c, &series))
         return rc;
-    char why[240];
-    if (!c->selector.is_mean && metric_check(&c->selector.choice, &series.shape, why, sizeof why) != OK)
-        return OK;
     double value = NAN;
     rc = scan_epochs(q, c, view->run, &series, &value, p);
     if (rc == OK && isfinite(value))

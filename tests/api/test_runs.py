@@ -158,6 +158,16 @@ class Lists(ApiTest):
         self.assertIsNone(rows["r4"]["test/accuracy.macro@last"])
         self.assertIsNone(rows["r3"]["config.lr"])
 
+    def test_columns_of_the_epoch_itself(self):
+        self.server.log_batches("facts", [{"stage": "v", "epoch": e, "step": s, "correct": 1, "total": 2 + e, "values": {"epoch": 7.5}} for e in (3, 5) for s in (0, 1)])
+        self.server.log_batches("facts", [{"stage": "m", "epoch": 4, "step": 0, "values": {"lr": 1}}])
+        asked = {"v/epoch@last": 5, "v/samples@last": 14, "v/samples@3": 10, "v/samples@min": 10, "v/samples@best": 14, "v/samples@4": None,
+                 "v/epoch:mean@last": 7.5, "m/epoch@last": 4, "m/samples@last": None, "gone/epoch@last": None}
+        rows = {r["id"]: r["columns"] for r in self.server.get("/api/v1/runs", columns=",".join(asked), sort="-v/samples@last").json()["runs"]}
+        self.assertEqual(rows["facts"], asked)
+        self.assertEqual(list(rows)[0], "facts")
+        self.server.delete("/api/v1/runs/facts")
+
     def test_sort(self):
         self.assertEqual(self.ids(sort="id"), ["r1", "r2", "r3", "r4", "r5"])
         self.assertEqual(self.ids(sort="-name"), ["r5", "r4", "r3", "r2", "r1"])
