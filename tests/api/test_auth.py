@@ -82,7 +82,7 @@ class Tokens(ApiTest):
             self.assertEqual(self.server.request("GET", self.path(run), token=self.tokens["read"]).status, 404)
 
     def test_hosts(self):
-        for host in ("localhost", "localhost:%d" % self.server.port, "127.0.0.1", "127.0.0.1:7070", "[::1]", "[::1]:80", "tally.example", "TALLY.example:443"):
+        for host in ("localhost", "localhost:%d" % self.server.port, "127.0.0.1", "127.0.0.1:%d" % self.server.port, "[::1]", "[::1]:%d" % self.server.port, "tally.example", "TALLY.example"):
             self.assertEqual(self.server.request("GET", "/api/v1/runs", token=self.tokens["read"], headers={"Host": host}).status, 200, host)
         for host in ("evil.example", "localhost.evil.example", "tally.example.evil", "xtally.example", "127.0.0.1.evil", "127.0.0.2", "", "localhost:x", "localhost@evil", "evil/localhost"):
             answer = self.server.request("GET", "/api/v1/runs", token=self.tokens["read"], headers={"Host": host})
