@@ -15,12 +15,10 @@
  * listening socket from epoll in two threads), and it knows no deadlines.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -28,6 +26,7 @@
 #include "app.h"
 #include "clock.h"
 #include "http_body.h"
+#include "http_drain.h"
 #include "http_guard.h"
 #include "http_head.h"
 #include "http_listener.h"
@@ -71,10 +70,7 @@ struct exchange {
 };
 
 struct http {
-    pthread_mutex_t mutex;
-    pthread_cond_t is_idle;
-    int64_t n_exchanges; /* from a complete header to the end of the answer */
-
+    struct drain exchanges; /* from a complete header to the end of the answer */
     _Atomic bool quiet;
     struct body_budget budget;
     const struct limits *limits;
@@ -196,9 +192,7 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
     head.is_full = false;
     x->state = EXCHANGE_BODY;
     x->is_counted = true;
-    pthread_mutex_lock(&x->http->mutex);
-    x->http->n_exchanges++;
-    pthread_mutex_unlock(&x->http->mutex);
+    drain_enter(&x->http->exchanges);
     conn_phase(x->conn, CONN_BODY, x->http->limits->request_deadline_s);
 
     x->q.method = head_method(method);
@@ -345,19 +339,15 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
         return;
     *exchange = NULL;
     if (x->is_early && why == MHD_REQUEST_TERMINATED_COMPLETED_OK && x->conn != NULL)
-        conn_linger(h->listener, x->conn);
+        listener_linger(h->listener, x->conn);
     conn_phase(x->conn, CONN_WAITING, IDLE_S);
     bool counted = x->is_counted;
     body_release(&x->body);
     response_release(&x->r);
     arena_release(&x->q.arena);
     free(x);
-    if (!counted)
-        return;
-    pthread_mutex_lock(&h->mutex);
-    if (--h->n_exchanges == 0)
-        pthread_cond_broadcast(&h->is_idle);
-    pthread_mutex_unlock(&h->mutex);
+    if (counted)
+        drain_leave(&h->exchanges);
 }
 
 static void on_connection(void *context, struct MHD_Connection *mhd, void **conn,
@@ -367,9 +357,11 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **conn
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *conn = info != NULL ? conn_open(h->listener, info->connect_fd) : NULL;
+        *conn = info != NULL
+                    ? conn_open(listener_connections(h->listener), info->connect_fd, h->limits->header_deadline_s)
+                    : NULL;
     } else {
-        conn_close(h->listener, *conn);
+        conn_close(listener_connections(h->listener), *conn);
         *conn = NULL;
     }
 }
@@ -420,8 +412,7 @@ int http_start(struct http **out, const struct http_options *options, struct pro
 
     if (h == NULL)
         return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for the server");
-    pthread_mutex_init(&h->mutex, NULL);
-    pthread_cond_init(&h->is_idle, NULL);
+    drain_init(&h->exchanges);
     h->limits = options->limits;
     h->app = options->app;
     h->budget.max = options->limits->queue_bytes * 4 + options->limits->body_bytes;
@@ -451,15 +442,12 @@ uint16_t http_port(const struct http *h)
     return listener_port(h->listener);
 }
 
-void http_stats_get(const struct http *h, struct http_stats *out)
+void http_stats_get(struct http *h, struct http_stats *out)
 {
-    struct http *mutable = (struct http *)h;
-
-    listener_counts(h->listener, &out->connections, &out->connections_cut);
-    pthread_mutex_lock(&mutable->mutex);
-    out->requests = h->n_exchanges;
-    pthread_mutex_unlock(&mutable->mutex);
-    out->body_bytes = atomic_load(&mutable->budget.used);
+    out->connections = conn_count(listener_connections(h->listener));
+    out->connections_cut = conn_cuts(listener_connections(h->listener));
+    out->requests = drain_count(&h->exchanges);
+    out->body_bytes = atomic_load(&h->budget.used);
 }
 
 void http_quiesce(struct http *h)
@@ -468,29 +456,13 @@ void http_quiesce(struct http *h)
     listener_quiesce(h->listener);
 }
 
-/* Every answer is out, or DRAIN_S have passed. */
-static bool wait_idle(struct http *h)
-{
-    struct timespec until;
-    int rc = 0;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += DRAIN_S;
-    pthread_mutex_lock(&h->mutex);
-    while (h->n_exchanges > 0 && rc == 0)
-        rc = pthread_cond_timedwait(&h->is_idle, &h->mutex, &until);
-    bool idle = h->n_exchanges == 0;
-    pthread_mutex_unlock(&h->mutex);
-    return idle;
-}
-
 bool http_stop(struct http *h)
 {
     if (h == NULL)
         return true;
     if (h->listener != NULL)
         http_quiesce(h);
-    if (!wait_idle(h)) {
+    if (!drain_wait(&h->exchanges, DRAIN_S)) {
         log_event(LOG_WARN, "drain-timeout", "requests were still open after %d s", DRAIN_S);
         return false; /* see invariant 3 */
     }
@@ -498,8 +470,7 @@ bool http_stop(struct http *h)
     for (unsigned i = 0; i < h->n_daemons; i++)
         MHD_stop_daemon(h->daemon[i]);
     listener_close(h->listener);
-    pthread_cond_destroy(&h->is_idle);
-    pthread_mutex_destroy(&h->mutex);
+    drain_release(&h->exchanges);
     free(h);
     return true;
 }

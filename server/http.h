@@ -109,7 +109,7 @@ struct http_stats {
     int64_t body_bytes;      /* now: bodies held in memory */
 };
 
-void http_stats_get(const struct http *h, struct http_stats *out);
+void http_stats_get(struct http *h, struct http_stats *out);
 
 /** http_quiesce(h): take no new connections; new requests on open ones get 503 stopping. */
 void http_quiesce(struct http *h);
