@@ -34,8 +34,9 @@ struct batch_cursor {
 };
 
 /** batch_cursor_init(c, conn, series, from, to, rank, with_state, p): both ends included.  batch_cursor_release() after any result. */
-int batch_cursor_init(struct batch_cursor *c, struct store_conn *conn, const struct series_row *series, const struct batch_key *from,
-                      const struct batch_key *to, int64_t rank, bool with_state, struct problem *p);
+int batch_cursor_init(struct batch_cursor *c, struct store_conn *conn, const struct series_row *series,
+                      const struct batch_key *from, const struct batch_key *to, int64_t rank, bool with_state,
+                      struct problem *p);
 void batch_cursor_release(struct batch_cursor *c);
 
 /** batch_cursor_peek(c, row, p): the current batch; NULL at the end.  Borrowed until the next call. */

@@ -44,9 +44,11 @@ struct query_metric {
 /* ---- parameters: PROBLEM_INVALID with the place "?name" ---- */
 
 /** query_int(q, name, low, high, missing, out, p): a decimal integer in low .. high; missing if it was not sent. */
-int query_int(const struct request *q, const char *name, int64_t low, int64_t high, int64_t missing, int64_t *out, struct problem *p);
+int query_int(const struct request *q, const char *name, int64_t low, int64_t high, int64_t missing, int64_t *out,
+              struct problem *p);
 /** query_word(q, name, words, missing, out, p): index of the value in words (NULL-terminated). */
-int query_word(const struct request *q, const char *name, const char *const *words, int missing, int *out, struct problem *p);
+int query_word(const struct request *q, const char *name, const char *const *words, int missing, int *out,
+               struct problem *p);
 /** query_bool(q, name, missing, out, p): true or false. */
 int query_bool(const struct request *q, const char *name, bool missing, bool *out, struct problem *p);
 /** query_media(q, offered, out, p): ?format= if it was sent, else Accept.  PROBLEM_NOT_ACCEPTABLE. */
@@ -73,13 +75,15 @@ const struct series_row *query_series(const struct query_run *run, const char *n
  * query_counts_series(q, run, out, p): the series that ?name= (default main) asks for, which must hold
  * counts.  *out is NULL where the stage is unknown.
  */
-int query_counts_series(const struct request *q, const struct query_run *run, const struct series_row **out, struct problem *p);
+int query_counts_series(const struct request *q, const struct query_run *run, const struct series_row **out,
+                        struct problem *p);
 
 /**
  * query_metrics(q, run, out, n, p): the selectors of metric= (or the default), resolved; in the arena.
  * A selector that is asked for twice is answered once.
  */
-int query_metrics(struct request *q, const struct query_run *run, struct query_metric **out, size_t *n, struct problem *p);
+int query_metrics(struct request *q, const struct query_run *run, struct query_metric **out, size_t *n,
+                  struct problem *p);
 
 /**
  * query_basis(run, metrics, n): the series whose steps, batches and samples an answer shows: main

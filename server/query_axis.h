@@ -18,8 +18,8 @@ struct query_axis {
  * that the metrics name.
  * Returns OK; PROBLEM_COUNT_OVERFLOW: positions beyond 64 bits; errors of the store.
  */
-int query_axis(struct request *q, const struct query_run *run, const struct query_metric *metrics, size_t n, struct query_axis *out,
-               struct problem *p);
+int query_axis(struct request *q, const struct query_run *run, const struct query_metric *metrics, size_t n,
+               struct query_axis *out, struct problem *p);
 
 /**
  * query_epoch_list(q, series, n, from, to, out, n_out, p): the epochs from .. to that any of these

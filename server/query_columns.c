@@ -141,7 +141,6 @@ int columns_parse(struct request *q, struct column **out, size_t *n, struct prob
 /* ---- values ---- */
 
 struct column_scan {
-    const struct column *column;
     struct query_metric metric;
     struct metric_options options;
     struct state state;
@@ -188,8 +187,7 @@ static int scan_epochs(struct request *q, const struct column *c, const struct r
     int rc = stage_declaration_get(run->stages, c->stage, &q->arena, &declaration, p);
     if (rc != OK)
         return rc;
-    struct column_scan scan = {.column = c,
-                               .metric = {.selector = c->selector, .series = series, .length = 1},
+    struct column_scan scan = {.metric = {.selector = c->selector, .series = series, .length = 1},
                                .options = {.ignore_index = declaration.ignore_index},
                                .greatest = wants_greatest(c),
                                .value = NAN,

@@ -34,6 +34,7 @@ struct epoch_value {
  * rising.  values is [n_metrics], borrowed.  fn may stop with an error.
  */
 int query_epochs(struct request *q, const struct epochs_ask *ask,
-                 int (*fn)(void *context, const struct epoch_row *row, const struct epoch_value *values), void *context, struct problem *p);
+                 int (*fn)(void *context, const struct epoch_row *row, const struct epoch_value *values), void *context,
+                 struct problem *p);
 
 #endif

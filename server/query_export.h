@@ -25,6 +25,7 @@ struct export_ask {
  * Returns  OK; PROBLEM_INVALID at ?cursor; errors of the store.
  * Memory   a few hundred batches of each series, and the page.
  */
-int query_export(struct request *q, const struct export_ask *ask, struct buffer *out, const char **next, struct problem *p);
+int query_export(struct request *q, const struct export_ask *ask, struct buffer *out, const char **next,
+                 struct problem *p);
 
 #endif

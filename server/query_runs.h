@@ -10,21 +10,21 @@
  * round; nothing comes last either way; equal keys are ordered by id.  Without keys: newest first.
  */
 struct runs_ask {
-    const char *project;          /* NULL: any */
-    const char *tag;              /* NULL: any */
+    const char *project; /* NULL: any */
+    const char *tag;     /* NULL: any */
     bool has_status;
     enum run_status status;
-    const struct filter *filter;  /* NULL: every run */
-    const char *sort;             /* NULL: newest first */
+    const struct filter *filter; /* NULL: every run */
+    const char *sort;            /* NULL: newest first */
     int64_t limit;
-    const char *cursor;           /* NULL: the first page */
+    const char *cursor; /* NULL: the first page */
 };
 
 struct runs_page {
     struct run_row *rows; /* [n], in the arena; runs_page_release() */
     size_t n;
-    int64_t total;        /* runs that fit, on all pages */
-    const char *next;     /* the next page's cursor, in the arena; NULL: this is the last one */
+    int64_t total;    /* runs that fit, on all pages */
+    const char *next; /* the next page's cursor, in the arena; NULL: this is the last one */
 };
 
 /** query_runs(q, ask, out, p): PROBLEM_INVALID at ?sort or ?cursor.  runs_page_release() after any result. */

@@ -27,6 +27,7 @@ struct step_mean_job {
  * metrics  [n]; those of other series and weighted means are skipped.
  * out      double *[n]; out[i] is double[metrics[i].length], NAN where no step has a value; or NULL: not wanted.
  */
-int query_step_means(const struct step_mean_job *job, const struct query_metric *metrics, size_t n, double *const *out, struct problem *p);
+int query_step_means(const struct step_mean_job *job, const struct query_metric *metrics, size_t n, double *const *out,
+                     struct problem *p);
 
 #endif

@@ -16,7 +16,8 @@ bool query_needs_cells(const struct query_metric *metrics, size_t n, const struc
  *
  * out  double[m->length]; NAN where the value is undefined, and everywhere in an empty window (no batches).
  */
-int query_value(const struct query_metric *m, struct state *s, const struct metric_options *options, double *out, struct problem *p);
+int query_value(const struct query_metric *m, struct state *s, const struct metric_options *options, double *out,
+                struct problem *p);
 
 /**
  * query_interval(m, s, low, high): the 95 % Wilson interval of each value that is a proportion.
@@ -32,8 +33,8 @@ bool query_has_range(const struct query_metric *m);
 /** query_state_init(s, series, with_cells, p), query_state_add(s, key, samples, batches, data, size, p),
  *  query_state_merge(into, from, p): lib's functions with problems. */
 int query_state_init(struct state *s, const struct series_row *series, bool with_cells, struct problem *p);
-int query_state_add(struct state *s, const struct batch_key *key, int64_t samples, int64_t batches, const uint8_t *data, size_t size,
-                    struct problem *p);
+int query_state_add(struct state *s, const struct batch_key *key, int64_t samples, int64_t batches, const uint8_t *data,
+                    size_t size, struct problem *p);
 int query_state_merge(struct state *into, struct state *from, struct problem *p);
 
 #endif

@@ -45,7 +45,8 @@ bool run_field_is_known(const char *name);
  * dots itself is found too.  true and false are texts, an object or array is its JSON text, null and
  * what is not there is nothing.  Texts are in the arena.
  */
-int run_view_config(struct run_view *v, const char *path, struct arena *arena, struct run_value *out, struct problem *p);
+int run_view_config(struct run_view *v, const char *path, struct arena *arena, struct run_value *out,
+                    struct problem *p);
 
 /** run_view_tags(v, out, p): the parsed array of tags; NULL: none. */
 int run_view_tags(struct run_view *v, const struct json **out, struct problem *p);

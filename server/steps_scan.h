@@ -8,11 +8,11 @@
 
 /* One bucket of one series. */
 struct bucket {
-    int64_t epoch, number;      /* number: step >> level */
-    int64_t first, last;        /* steps with a batch */
-    int64_t time;               /* the earliest */
+    int64_t epoch, number; /* number: step >> level */
+    int64_t first, last;   /* steps with a batch */
+    int64_t time;          /* the earliest */
     int64_t samples, batches;
-    bool inside;                /* one of its steps lies in the range asked for */
+    bool inside; /* one of its steps lies in the range asked for */
 };
 
 struct series_scan {
@@ -58,6 +58,7 @@ struct window_end {
  * steps_window(w, s, ends, n, columns): the values over the last ask->window steps at each end, for the
  * metrics of this series, written to columns[metric].value[i].
  */
-int steps_window(struct steps_work *w, const struct series_scan *s, const struct window_end *ends, size_t n, struct steps_column *columns);
+int steps_window(struct steps_work *w, const struct series_scan *s, const struct window_end *ends, size_t n,
+                 struct steps_column *columns);
 
 #endif

@@ -45,7 +45,8 @@ static void run_job(struct world *w, struct job *job, const char *run)
     snprintf(job->run, sizeof job->run, "%s", run);
     job->now = w->now;
     job->bytes = 1000;
-    cr_assert_eq(ingest_run(w->app.ingest, job), OK, "%s: %s %s", run, job->problem.detail, job->problem.places[0].pointer);
+    cr_assert_eq(ingest_run(w->app.ingest, job), OK, "%s: %s %s", run, job->problem.detail,
+                 job->problem.places[0].pointer);
 }
 
 int64_t world_post(struct world *w, const char *run, const char *body, int64_t *duplicates)
@@ -65,10 +66,17 @@ int64_t world_post(struct world *w, const char *run, const char *body, int64_t *
     return job.accepted;
 }
 
-void world_put(struct world *w, const char *run, const char *project, const char *name, const char *config, const char *tag, const char *stages)
+void world_put(struct world *w, const char *run, const char *project, const char *name, const char *config,
+               const char *tag, const char *stages)
 {
-    const struct run_change change = {.project = project, .name = name, .has_name = name != NULL, .config_patch = config,
-                                      .tags = &tag, .n_tags = tag != NULL, .has_tags = tag != NULL, .stages_patch = stages};
+    const struct run_change change = {.project = project,
+                                      .name = name,
+                                      .has_name = name != NULL,
+                                      .config_patch = config,
+                                      .tags = &tag,
+                                      .n_tags = tag != NULL,
+                                      .has_tags = tag != NULL,
+                                      .stages_patch = stages};
     struct job job = {.kind = JOB_RUN_PUT, .change = &change};
     run_job(w, &job, run);
 }
@@ -107,17 +115,23 @@ static char *path_of(handler h, const char *run, struct arena *arena)
         const struct route *route = route_at(i);
         const char *hole = strstr(route->path, "{run}");
         if (route->run == h && route->method == METHOD_GET)
-            snprintf(text, sizeof text, "%.*s%s%s", hole != NULL ? (int)(hole - route->path) : 500, route->path, hole != NULL ? run : "",
-                     hole != NULL ? hole + 5 : "");
+            snprintf(text, sizeof text, "%.*s%s%s", hole != NULL ? (int)(hole - route->path) : 500, route->path,
+                     hole != NULL ? run : "", hole != NULL ? hole + 5 : "");
     }
     return arena_strndup(arena, text, strlen(text));
 }
 
-struct answer world_get_as(struct world *w, handler h, const char *run, const char *args, const char *accept, const char *if_none_match)
+struct answer world_get_as(struct world *w, handler h, const char *run, const char *args, const char *accept,
+                           const char *if_none_match)
 {
     struct answer out = {.rc = OK};
-    struct request q = {.app = &w->app, .method = METHOD_GET, .run = run, .accept = accept, .if_none_match = if_none_match,
-                        .now = w->now, .reader = w->reader};
+    struct request q = {.app = &w->app,
+                        .method = METHOD_GET,
+                        .run = run,
+                        .accept = accept,
+                        .if_none_match = if_none_match,
+                        .now = w->now,
+                        .reader = w->reader};
     struct response r = {.status = 200, .content_type = "application/json"};
     buffer_init(&r.body);
     arena_init(&q.arena);
@@ -126,7 +140,8 @@ struct answer world_get_as(struct world *w, handler h, const char *run, const ch
     out.rc = h(&q, &r, &out.problem);
     out.status = out.rc == OK ? r.status : problem_kind(out.rc)->http_status;
     if (out.rc != OK)
-        cr_assert(out.problem.code == out.rc && out.problem.detail[0] != '\0' && r.body.size == 0, "%s?%s", q.path, args);
+        cr_assert(out.problem.code == out.rc && out.problem.detail[0] != '\0' && r.body.size == 0, "%s?%s", q.path,
+                  args);
     snprintf(out.content_type, sizeof out.content_type, "%s", r.content_type);
     for (size_t i = 0; i < r.n_headers; i++)
         read_header(&out, &r.headers[i]);

@@ -24,7 +24,8 @@ void world_close(struct world *w);
 /** Post records (one JSON document, or NDJSON lines); asserts success.  How many were accepted; *duplicates may be NULL. */
 int64_t world_post(struct world *w, const char *run, const char *body, int64_t *duplicates);
 /** PUT a run: the fields are JSON texts or NULL. */
-void world_put(struct world *w, const char *run, const char *project, const char *name, const char *config, const char *tag, const char *stages);
+void world_put(struct world *w, const char *run, const char *project, const char *name, const char *config,
+               const char *tag, const char *stages);
 void world_status(struct world *w, const char *run, enum run_status status);
 
 struct answer {
@@ -41,7 +42,8 @@ struct answer {
 typedef int (*handler)(struct request *, struct response *, struct problem *);
 
 /** Call a handler.  args: "stage=test&metric=accuracy", not decoded.  accept and if_none_match may be NULL. */
-struct answer world_get_as(struct world *w, handler h, const char *run, const char *args, const char *accept, const char *if_none_match);
+struct answer world_get_as(struct world *w, handler h, const char *run, const char *args, const char *accept,
+                           const char *if_none_match);
 struct answer world_get(struct world *w, handler h, const char *run, const char *args);
 void answer_free(struct answer *a);
 

@@ -30,5 +30,6 @@ Test(accept, the_best_liked_representation_wins)
         {"application/json;q=banana", MEDIA_JSON, MEDIA_JSON},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        cr_assert_eq(accept_choose(rows[i].accept, rows[i].offered), rows[i].chosen, "%s", rows[i].accept ? rows[i].accept : "(null)");
+        cr_assert_eq(accept_choose(rows[i].accept, rows[i].offered), rows[i].chosen, "%s",
+                     rows[i].accept ? rows[i].accept : "(null)");
 }

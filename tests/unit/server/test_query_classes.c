@@ -12,15 +12,18 @@ static void fill(struct world *w)
     world_post(w, "r",
                "{\"stage\":\"test\",\"epoch\":0,\"step\":0,\"confusion\":[[1,0,0],[0,0,0],[0,0,0]]}\n"
                "{\"stage\":\"test\",\"epoch\":1,\"step\":0,\"confusion\":[[5,0,0],[0,7,0],[0,0,0]]}\n"
-               "{\"stage\":\"test\",\"epoch\":1,\"step\":1,\"rank\":1,\"confusion\":[[0,2,0],[1,0,0],[0,4,0]],\"sums\":{\"loss\":[1,1]}}",
+               "{\"stage\":\"test\",\"epoch\":1,\"step\":1,\"rank\":1,\"confusion\":[[0,2,0],[1,0,0],[0,4,0]],\"sums\":"
+               "{\"loss\":[1,1]}}",
                NULL);
-    world_post(w, "bin",
-               "{\"stage\":\"m\",\"epoch\":0,\"step\":0,\"task\":\"binary\",\"confusion\":[[5,1],[2,8]]}\n"
-               "{\"stage\":\"c\",\"epoch\":0,\"step\":0,\"task\":\"binary\",\"tp\":[8],\"fp\":[1],\"fn\":[2],\"tn\":[5]}\n"
-               "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"correct\":1,\"total\":2}\n"
-               "{\"stage\":\"p\",\"epoch\":0,\"step\":0,\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0]}\n"
-               "{\"stage\":\"l\",\"epoch\":0,\"step\":0,\"task\":\"multilabel\",\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0],\"tn\":[2,3]}",
-               NULL);
+    world_post(
+        w, "bin",
+        "{\"stage\":\"m\",\"epoch\":0,\"step\":0,\"task\":\"binary\",\"confusion\":[[5,1],[2,8]]}\n"
+        "{\"stage\":\"c\",\"epoch\":0,\"step\":0,\"task\":\"binary\",\"tp\":[8],\"fp\":[1],\"fn\":[2],\"tn\":[5]}\n"
+        "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"correct\":1,\"total\":2}\n"
+        "{\"stage\":\"p\",\"epoch\":0,\"step\":0,\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0]}\n"
+        "{\"stage\":\"l\",\"epoch\":0,\"step\":0,\"task\":\"multilabel\",\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0],\"tn\":"
+        "[2,3]}",
+        NULL);
 }
 
 Test(query_classes, rows_hold_the_counts_and_ratios_of_one_epoch)
@@ -44,7 +47,8 @@ Test(query_classes, rows_hold_the_counts_and_ratios_of_one_epoch)
     cr_assert_eq(number_at(a.json, "classes|1|f1"), 14 / 21.0);
     answer_free(&a);
     a = world_get_as(&w, api_classes_get, "r", "epoch=0", "text/csv", NULL);
-    cr_assert_str_eq(a.body, "class,name,support,tp,fp,fn,precision,recall,f1\r\n0,cat,1,1,0,0,1,1,1\r\n1,\"'=dog\",0,0,0,0,0,0,0\r\n2,eel,0,0,0,0,0,0,0\r\n");
+    cr_assert_str_eq(a.body, "class,name,support,tp,fp,fn,precision,recall,f1\r\n0,cat,1,1,0,0,1,1,1\r\n1,\"'=dog\",0,"
+                             "0,0,0,0,0,0\r\n2,eel,0,0,0,0,0,0,0\r\n");
     answer_free(&a);
     a = world_get(&w, api_classes_get, "bin", "stage=c");
     cr_assert(cJSON_GetArraySize(at(a.json, "classes")) == 1 && number_at(a.json, "classes|0|class") == 1);
@@ -67,7 +71,9 @@ Test(query_classes, a_matrix_is_sparse_or_dense_counted_or_normalised)
     static const struct {
         const char *run, *args, *says;
     } rows[] = {
-        {"r", "", "\"num_classes\":3,\"class_names\":[\"cat\",\"=dog\",\"eel\"],\"cells\":[[0,0,5],[0,1,2],[1,0,1],[1,1,7],[2,1,4]]}"},
+        {"r", "",
+         "\"num_classes\":3,\"class_names\":[\"cat\",\"=dog\",\"eel\"],\"cells\":[[0,0,5],[0,1,2],[1,0,1],[1,1,7],[2,1,"
+         "4]]}"},
         {"r", "form=dense", "\"matrix\":[[5,2,0],[1,7,0],[0,4,0]]}"},
         {"r", "form=dense&epoch=0&normalize=true", "\"matrix\":[[1,0,0],[0,0,0],[0,0,0]]}"},
         {"r", "normalize=true", "[1,0,0.125],[1,1,0.875],[2,1,1]]}"},
@@ -80,7 +86,8 @@ Test(query_classes, a_matrix_is_sparse_or_dense_counted_or_normalised)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct answer a = world_get(&w, api_confusion_get, rows[i].run, rows[i].args);
-        cr_assert(a.rc == OK && strstr(a.body, rows[i].says) != NULL, "%s?%s: %s%s", rows[i].run, rows[i].args, a.problem.detail, a.body);
+        cr_assert(a.rc == OK && strstr(a.body, rows[i].says) != NULL, "%s?%s: %s%s", rows[i].run, rows[i].args,
+                  a.problem.detail, a.body);
         answer_free(&a);
     }
     struct answer a = world_get(&w, api_confusion_get, "r", "epoch=0&format=csv");
@@ -90,12 +97,15 @@ Test(query_classes, a_matrix_is_sparse_or_dense_counted_or_normalised)
         const char *args;
         int code;
         const char *pointer, *says;
-    } bad[] = {{"stage=t", PROBLEM_STATE_LACKS, "?name", "confusion"}, {"stage=p", PROBLEM_STATE_LACKS, "?name", "cells"},
-               {"stage=l", PROBLEM_STATE_LACKS, "?name", "confusion"}, {"stage=m&normalize=rows", PROBLEM_INVALID, "?normalize", "pred"},
+    } bad[] = {{"stage=t", PROBLEM_STATE_LACKS, "?name", "confusion"},
+               {"stage=p", PROBLEM_STATE_LACKS, "?name", "cells"},
+               {"stage=l", PROBLEM_STATE_LACKS, "?name", "confusion"},
+               {"stage=m&normalize=rows", PROBLEM_INVALID, "?normalize", "pred"},
                {"stage=m&name=head", PROBLEM_UNKNOWN_METRIC, "?name", "main"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         a = world_get(&w, api_confusion_get, "bin", bad[i].args);
-        cr_assert(a.rc == bad[i].code && strstr(a.problem.detail, bad[i].says) && strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0,
+        cr_assert(a.rc == bad[i].code && strstr(a.problem.detail, bad[i].says) &&
+                      strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0,
                   "%s: %d %s", bad[i].args, a.rc, a.problem.detail);
         answer_free(&a);
     }
@@ -119,8 +129,11 @@ Test(query_classes, the_catalogue_lists_every_metric)
     cJSON_ArrayForEach(item, at(a.json, "metrics"))
     {
         const char *name = at(item, "name")->valuestring;
-        cr_assert(cJSON_IsArray(at(item, "averages")) && cJSON_IsArray(at(item, "arguments")) && cJSON_GetArraySize(at(item, "range")) == 2, "%s", name);
-        cr_assert(strcmp(at(item, "better")->valuestring, strcmp(name, "hamming") == 0 ? "low" : "high") == 0, "%s", name);
+        cr_assert(cJSON_IsArray(at(item, "averages")) && cJSON_IsArray(at(item, "arguments")) &&
+                      cJSON_GetArraySize(at(item, "range")) == 2,
+                  "%s", name);
+        cr_assert(strcmp(at(item, "better")->valuestring, strcmp(name, "hamming") == 0 ? "low" : "high") == 0, "%s",
+                  name);
         if (strcmp(name, "f1") == 0)
             cr_assert_str_eq(at(item, "default")->valuestring, "micro");
         n++;

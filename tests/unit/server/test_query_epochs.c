@@ -63,7 +63,8 @@ Test(query_epochs, ragged_batches_bias_the_mean_of_steps_but_not_the_epoch)
 static const char ranks_body[] =
     "{\"stage\":\"t\",\"epoch\":0,\"step\":4,\"rank\":0,\"confusion\":[[3,1],[0,0]],\"sums\":{\"loss\":[4,4,0.5,2]}}\n"
     "{\"stage\":\"t\",\"epoch\":0,\"step\":4,\"rank\":3,\"confusion\":[[0,0],[2,2]],\"sums\":{\"loss\":[\"NaN\",1]}}\n"
-    "{\"stage\":\"t\",\"epoch\":0,\"step\":9,\"rank\":3,\"confusion\":[[0,0],[0,0]],\"samples\":0,\"sums\":{\"loss\":[3,1]}}\n"
+    "{\"stage\":\"t\",\"epoch\":0,\"step\":9,\"rank\":3,\"confusion\":[[0,0],[0,0]],\"samples\":0,\"sums\":{\"loss\":["
+    "3,1]}}\n"
     "{\"stage\":\"t\",\"epoch\":2,\"step\":1,\"rank\":3,\"confusion\":[[5,0],[0,0]]}\n"
     "{\"stage\":\"t\",\"epoch\":3,\"step\":0,\"values\":{\"lr\":0.5}}";
 
@@ -72,11 +73,13 @@ Test(query_epochs, ranks_lists_and_weighted_means_are_summed_over_what_was_asked
     struct world w;
     world_open(&w);
     world_post(&w, "r", ranks_body, NULL);
-    struct answer a = world_get(&w, api_epochs_get, "r", "metric=recall.none,loss,loss:min,loss:max,loss:last,loss:sum,lr");
+    struct answer a =
+        world_get(&w, api_epochs_get, "r", "metric=recall.none,loss,loss:min,loss:max,loss:last,loss:sum,lr");
     cr_assert_eq(cJSON_GetArraySize(at(a.json, "epochs")), 3);
     cr_assert_eq(number_at(a.json, "epochs|0|metrics|recall.none|value|0"), 0.75);
     cr_assert_eq(number_at(a.json, "epochs|0|metrics|recall.none|value|1"), 0.5);
-    cr_assert_eq(number_at(a.json, "epochs|0|metrics|recall.none|mean_of_steps|1"), 0.5, "the empty step does not count");
+    cr_assert_eq(number_at(a.json, "epochs|0|metrics|recall.none|mean_of_steps|1"), 0.5,
+                 "the empty step does not count");
     cr_assert(cJSON_IsArray(at(a.json, "epochs|0|metrics|recall.none|low")));
     cr_assert_eq(number_at(a.json, "epochs|0|metrics|loss|value"), 1.4);
     cr_assert_eq(number_at(a.json, "epochs|0|metrics|loss|nonfinite"), 1);
@@ -103,7 +106,8 @@ Test(query_epochs, ranks_lists_and_weighted_means_are_summed_over_what_was_asked
     cr_assert_eq(number_at(a.json, "epochs|0|metrics|accuracy|mean_of_steps"), 0.5);
     answer_free(&a);
     a = world_get(&w, api_epochs_get, "r", "metric=accuracy&epoch=0");
-    cr_assert_eq(number_at(a.json, "epochs|0|metrics|accuracy|mean_of_steps"), 5 / 8.0, "not the value kept for rank 3");
+    cr_assert_eq(number_at(a.json, "epochs|0|metrics|accuracy|mean_of_steps"), 5 / 8.0,
+                 "not the value kept for rank 3");
     answer_free(&a);
     world_close(&w);
 }
@@ -113,12 +117,14 @@ Test(query_epochs, csv_has_a_column_for_each_number)
     struct world w;
     world_open(&w);
     world_post(&w, "r", ranks_body, NULL);
-    struct answer a = world_get_as(&w, api_epochs_get, "r", "metric=accuracy,recall.none,loss&epoch=0", "text/csv", NULL);
+    struct answer a =
+        world_get_as(&w, api_epochs_get, "r", "metric=accuracy,recall.none,loss&epoch=0", "text/csv", NULL);
     cr_assert_str_eq(a.content_type, "text/csv; charset=utf-8");
-    static const char header[] =
-        "epoch,steps,batches,samples,first_step,last_step,ranks,accuracy,accuracy low,accuracy high,accuracy mean_of_steps,"
-        "recall.none[0],recall.none[0] mean_of_steps,recall.none[1],recall.none[1] mean_of_steps,loss,loss nonfinite\r\n"
-        "0,2,3,8,4,9,2,0.625,";
+    static const char header[] = "epoch,steps,batches,samples,first_step,last_step,ranks,accuracy,accuracy "
+                                 "low,accuracy high,accuracy mean_of_steps,"
+                                 "recall.none[0],recall.none[0] mean_of_steps,recall.none[1],recall.none[1] "
+                                 "mean_of_steps,loss,loss nonfinite\r\n"
+                                 "0,2,3,8,4,9,2,0.625,";
     cr_assert_eq(strncmp(a.body, header, strlen(header)), 0, "%s", a.body);
     cr_assert(strstr(a.body, ",0.625,0.75,0.75,0.5,0.5,1.4,1\r\n") != NULL, "%s", a.body);
     answer_free(&a);
@@ -153,7 +159,8 @@ Test(query_epochs, an_unchanged_run_is_304_and_a_crashed_one_is_not)
     world_post(&w, "r", "{\"stage\":\"t\",\"epoch\":0,\"step\":5,\"rank\":0,\"confusion\":[[0,1],[0,0]]}", NULL);
     struct answer changed = world_get_as(&w, api_epochs_get, "r", "metric=accuracy&epoch=0", NULL, a.etag);
     cr_assert_eq(changed.status, 200);
-    cr_assert_eq(number_at(changed.json, "epochs|0|metrics|accuracy|mean_of_steps"), (5 / 8.0 + 0) / 2, "the kept mean is of another revision");
+    cr_assert_eq(number_at(changed.json, "epochs|0|metrics|accuracy|mean_of_steps"), (5 / 8.0 + 0) / 2,
+                 "the kept mean is of another revision");
     answer_free(&a);
     answer_free(&csv);
     answer_free(&other);
@@ -168,7 +175,9 @@ Test(query_epochs, refusals_name_the_place_and_what_there_is)
     struct world w;
     world_open(&w);
     world_post(&w, "r", ranks_body, NULL);
-    world_post(&w, "totals", "{\"stage\":\"t\",\"epoch\":0,\"step\":5,\"correct\":1,\"total\":2,\"sums\":{\"accuracy\":[1,2]}}", NULL);
+    world_post(&w, "totals",
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":5,\"correct\":1,\"total\":2,\"sums\":{\"accuracy\":[1,2]}}",
+               NULL);
     world_post(&w, "totals", "{\"stage\":\"u\",\"epoch\":0,\"step\":5,\"sums\":{\"accuracy\":[1,2]}}", NULL);
     const struct {
         const char *run, *args;

@@ -9,25 +9,37 @@
 
 /* Every shape, and what is awkward about it. */
 static const char shapes[] =
-    "{\"stage\":\"totals\",\"epoch\":0,\"step\":0,\"correct\":3,\"total\":5,\"samples\":6,\"sums\":{\"loss\":[0.1,3]}}\n"
+    "{\"stage\":\"totals\",\"epoch\":0,\"step\":0,\"correct\":3,\"total\":5,\"samples\":6,\"sums\":{\"loss\":[0.1,3]}}"
+    "\n"
     "{\"stage\":\"totals\",\"epoch\":0,\"step\":0,\"name\":\"sized\",\"correct\":3,\"total\":5,\"num_classes\":7}\n"
     "{\"stage\":\"totals\",\"epoch\":0,\"step\":0,\"name\":\"binary\",\"task\":\"binary\",\"correct\":3,\"total\":5}\n"
-    "{\"stage\":\"totals\",\"epoch\":0,\"step\":1,\"rank\":2,\"values\":{\"lr\":0.30000000000000004},\"sums\":{\"loss\":[\"NaN\",4],\"nll\":[1e300,0.5,1e299,3e300]}}\n"
-    "{\"stage\":\"totals\",\"epoch\":0,\"step\":2,\"correct\":0,\"total\":0,\"sums\":{\"loss\":[0,0],\"nll\":[-5e-324,1]}}\n"
-    "{\"stage\":\"totals\",\"epoch\":0,\"step\":9007199254740991,\"rank\":65535,\"correct\":9007199254740991,\"total\":9007199254740991}\n"
+    "{\"stage\":\"totals\",\"epoch\":0,\"step\":1,\"rank\":2,\"values\":{\"lr\":0.30000000000000004},\"sums\":{"
+    "\"loss\":[\"NaN\",4],\"nll\":[1e300,0.5,1e299,3e300]}}\n"
+    "{\"stage\":\"totals\",\"epoch\":0,\"step\":2,\"correct\":0,\"total\":0,\"sums\":{\"loss\":[0,0],\"nll\":[-5e-324,"
+    "1]}}\n"
+    "{\"stage\":\"totals\",\"epoch\":0,\"step\":9007199254740991,\"rank\":65535,\"correct\":9007199254740991,\"total\":"
+    "9007199254740991}\n"
     "{\"stage\":\"classes\",\"epoch\":0,\"step\":0,\"tp\":[5,0,7],\"fp\":[0,1,2],\"fn\":[2,1,0],\"samples\":20}\n"
     "{\"stage\":\"classes\",\"epoch\":0,\"step\":1,\"num_classes\":3,\"classes\":[[2,4,1,1],[0,0,1,1]]}\n"
     "{\"stage\":\"classes\",\"epoch\":0,\"step\":2,\"tp\":[0,0,0],\"fp\":[0,0,0],\"fn\":[0,0,0]}\n"
-    "{\"stage\":\"classes\",\"epoch\":0,\"step\":3,\"tp\":[9007199254740991,9007199254740991,9007199254740991],\"fp\":[0,0,0],\"fn\":[0,0,0]}\n"
+    "{\"stage\":\"classes\",\"epoch\":0,\"step\":3,\"tp\":[9007199254740991,9007199254740991,9007199254740991],\"fp\":["
+    "0,0,0],\"fn\":[0,0,0]}\n"
     "{\"stage\":\"binary\",\"epoch\":0,\"step\":0,\"task\":\"binary\",\"tp\":[8],\"fp\":[1],\"fn\":[2],\"tn\":[5]}\n"
-    "{\"stage\":\"binary\",\"epoch\":0,\"step\":1,\"task\":\"binary\",\"tp\":[9007199254740991],\"fp\":[1],\"fn\":[2],\"tn\":[9007199254740991]}\n"
-    "{\"stage\":\"binary\",\"epoch\":0,\"step\":0,\"name\":\"matrix\",\"task\":\"binary\",\"confusion\":[[5,1],[2,8]]}\n"
-    "{\"stage\":\"labels\",\"epoch\":0,\"step\":0,\"task\":\"multilabel\",\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0],\"tn\":[2,3]}\n"
-    "{\"stage\":\"labels\",\"epoch\":0,\"step\":1,\"task\":\"multilabel\",\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0],\"tn\":[2,7],\"samples\":9}\n"
-    "{\"stage\":\"labels\",\"epoch\":0,\"step\":2,\"task\":\"multilabel\",\"tp\":[0,0],\"fp\":[0,0],\"fn\":[0,0],\"tn\":[0,0]}\n"
-    "{\"stage\":\"matrix\",\"epoch\":0,\"step\":0,\"confusion\":[[5,2,0],[1,7,0],[0,4,0]],\"sums\":{\"a/loss\":[2,1,2,2.5]},\"time\":5}\n"
+    "{\"stage\":\"binary\",\"epoch\":0,\"step\":1,\"task\":\"binary\",\"tp\":[9007199254740991],\"fp\":[1],\"fn\":[2],"
+    "\"tn\":[9007199254740991]}\n"
+    "{\"stage\":\"binary\",\"epoch\":0,\"step\":0,\"name\":\"matrix\",\"task\":\"binary\",\"confusion\":[[5,1],[2,8]]}"
+    "\n"
+    "{\"stage\":\"labels\",\"epoch\":0,\"step\":0,\"task\":\"multilabel\",\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0],"
+    "\"tn\":[2,3]}\n"
+    "{\"stage\":\"labels\",\"epoch\":0,\"step\":1,\"task\":\"multilabel\",\"tp\":[1,0],\"fp\":[0,1],\"fn\":[1,0],"
+    "\"tn\":[2,7],\"samples\":9}\n"
+    "{\"stage\":\"labels\",\"epoch\":0,\"step\":2,\"task\":\"multilabel\",\"tp\":[0,0],\"fp\":[0,0],\"fn\":[0,0],"
+    "\"tn\":[0,0]}\n"
+    "{\"stage\":\"matrix\",\"epoch\":0,\"step\":0,\"confusion\":[[5,2,0],[1,7,0],[0,4,0]],\"sums\":{\"a/"
+    "loss\":[2,1,2,2.5]},\"time\":5}\n"
     "{\"stage\":\"matrix\",\"epoch\":0,\"step\":1,\"num_classes\":3,\"cells\":[]}\n"
-    "{\"stage\":\"matrix\",\"epoch\":0,\"step\":1,\"name\":\"huge\",\"num_classes\":4000,\"cells\":[[3999,0,1],[0,3999,2]]}\n";
+    "{\"stage\":\"matrix\",\"epoch\":0,\"step\":1,\"name\":\"huge\",\"num_classes\":4000,\"cells\":[[3999,0,1],[0,3999,"
+    "2]]}\n";
 
 static const char *const stages[] = {"totals", "classes", "binary", "labels", "matrix"};
 
@@ -44,7 +56,8 @@ static char *export_all(struct world *w, const char *run, const char *args, int 
         bool more = a.link[0] != '\0';
         if (more) {
             const char *at_cursor = strstr(a.link, "cursor=");
-            cr_assert(a.link[0] == '<' && at_cursor != NULL && strstr(at_cursor, ">; rel=\"next\"") != NULL, "%s", a.link);
+            cr_assert(a.link[0] == '<' && at_cursor != NULL && strstr(at_cursor, ">; rel=\"next\"") != NULL, "%s",
+                      a.link);
             snprintf(cursor, sizeof cursor, "%.*s", (int)strcspn(at_cursor + 7, ">"), at_cursor + 7);
         }
         answer_free(&a);
@@ -80,11 +93,13 @@ Test(query_export, posted_into_another_run_it_gives_the_same_export_and_into_its
         free(again);
     }
     cr_assert_eq(n_lines, n_posted, "a record is a line");
-    static const char *const answers[] = {"stage=totals&metric=accuracy,loss,loss:last,nll,nll:min,nll:max,lr,sized:accuracy,binary:accuracy",
-                                          "stage=classes&metric=f1.macro,accuracy,jaccard.weighted", "stage=binary&metric=f1,mcc,matrix:f1",
-                                          "stage=labels&metric=accuracy.none,f1.macro", "stage=matrix&metric=kappa@quadratic,a/loss:max,huge:f1.macro"};
+    static const char *const answers[] = {
+        "stage=totals&metric=accuracy,loss,loss:last,nll,nll:min,nll:max,lr,sized:accuracy,binary:accuracy",
+        "stage=classes&metric=f1.macro,accuracy,jaccard.weighted", "stage=binary&metric=f1,mcc,matrix:f1",
+        "stage=labels&metric=accuracy.none,f1.macro", "stage=matrix&metric=kappa@quadratic,a/loss:max,huge:f1.macro"};
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        struct answer a = world_get(&w, api_epochs_get, "a", answers[i]), b = world_get(&w, api_epochs_get, "b", answers[i]);
+        struct answer a = world_get(&w, api_epochs_get, "a", answers[i]),
+                      b = world_get(&w, api_epochs_get, "b", answers[i]);
         cr_assert(a.rc == OK && b.rc == OK, "%s: %s", answers[i], a.problem.detail);
         cr_assert_str_eq(strstr(a.body, "\"epochs\""), strstr(b.body, "\"epochs\""));
         answer_free(&a);
@@ -97,25 +112,35 @@ Test(query_export, records_are_in_order_with_sums_beside_main_and_names_apart)
 {
     struct world w;
     world_open(&w);
-    world_post(&w, "r",
-               "{\"stage\":\"t\",\"epoch\":4,\"step\":1,\"confusion\":[[5,2],[1,0]],\"sums\":{\"loss\":[1,2]},\"time\":1000}\n"
-               "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"num_classes\":2,\"cells\":[[1,0,4],[0,0,1]],\"time\":2000}\n"
-               "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":0,\"values\":{\"lr\":0.5},\"time\":3000}\n"
-               "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"correct\":1,\"total\":1,\"name\":\"head\",\"time\":2000}\n"
-               "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"correct\":1,\"total\":1,\"name\":\"about\",\"time\":2000}\n"
-               "{\"stage\":\"t\",\"epoch\":2,\"step\":0,\"rank\":1,\"correct\":1,\"total\":1,\"name\":\"head\",\"time\":7}",
-               NULL);
+    world_post(
+        &w, "r",
+        "{\"stage\":\"t\",\"epoch\":4,\"step\":1,\"confusion\":[[5,2],[1,0]],\"sums\":{\"loss\":[1,2]},\"time\":1000}\n"
+        "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"num_classes\":2,\"cells\":[[1,0,4],[0,0,1]],\"time\":"
+        "2000}\n"
+        "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":0,\"values\":{\"lr\":0.5},\"time\":3000}\n"
+        "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"correct\":1,\"total\":1,\"name\":\"head\",\"time\":2000}"
+        "\n"
+        "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"correct\":1,\"total\":1,\"name\":\"about\",\"time\":2000}"
+        "\n"
+        "{\"stage\":\"t\",\"epoch\":2,\"step\":0,\"rank\":1,\"correct\":1,\"total\":1,\"name\":\"head\",\"time\":7}",
+        NULL);
     static const struct {
         const char *args, *body;
     } rows[] = {
         {"", "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":0,\"sums\":{\"lr\":[0.5,1]},\"time\":3000}\n"
-             "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"num_classes\":2,\"cells\":[[0,0,1],[1,0,4]],\"samples\":5,\"time\":2000}\n"
-             "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"name\":\"about\",\"correct\":1,\"total\":1,\"samples\":1,\"time\":2000}\n"
-             "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"name\":\"head\",\"correct\":1,\"total\":1,\"samples\":1,\"time\":2000}\n"
-             "{\"stage\":\"t\",\"epoch\":4,\"step\":1,\"rank\":0,\"num_classes\":2,\"cells\":[[0,0,5],[0,1,2],[1,0,1]],\"samples\":8,"
+             "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"num_classes\":2,\"cells\":[[0,0,1],[1,0,4]],"
+             "\"samples\":5,\"time\":2000}\n"
+             "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"name\":\"about\",\"correct\":1,\"total\":1,"
+             "\"samples\":1,\"time\":2000}\n"
+             "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"name\":\"head\",\"correct\":1,\"total\":1,"
+             "\"samples\":1,\"time\":2000}\n"
+             "{\"stage\":\"t\",\"epoch\":4,\"step\":1,\"rank\":0,\"num_classes\":2,\"cells\":[[0,0,5],[0,1,2],[1,0,1]],"
+             "\"samples\":8,"
              "\"sums\":{\"loss\":[1,2]},\"time\":1000}\n"},
-        {"epoch=2", "{\"stage\":\"t\",\"epoch\":2,\"step\":0,\"rank\":1,\"name\":\"head\",\"correct\":1,\"total\":1,\"samples\":1,\"time\":7}\n"},
-        {"name=head&epoch=4", "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"name\":\"head\",\"correct\":1,\"total\":1,\"samples\":1,\"time\":2000}\n"},
+        {"epoch=2", "{\"stage\":\"t\",\"epoch\":2,\"step\":0,\"rank\":1,\"name\":\"head\",\"correct\":1,\"total\":1,"
+                    "\"samples\":1,\"time\":7}\n"},
+        {"name=head&epoch=4", "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":1,\"name\":\"head\",\"correct\":1,"
+                              "\"total\":1,\"samples\":1,\"time\":2000}\n"},
         {"name=lr", "{\"stage\":\"t\",\"epoch\":4,\"step\":0,\"rank\":0,\"sums\":{\"lr\":[0.5,1]},\"time\":3000}\n"},
         {"epoch=3", ""},
         {"stage=other", ""},
@@ -128,11 +153,17 @@ Test(query_export, records_are_in_order_with_sums_beside_main_and_names_apart)
     }
     static const struct {
         const char *args, *pointer;
-    } bad[] = {{"limit=0", "?limit"}, {"limit=10001", "?limit"}, {"cursor=garbage!", "?cursor"}, {"cursor=00", "?cursor"}, {"name=foo", "?name"},
-               {"name=-", "?name"},   {"epoch=4&cursor=312032203320616263", "?cursor"}};
+    } bad[] = {{"limit=0", "?limit"},
+               {"limit=10001", "?limit"},
+               {"cursor=garbage!", "?cursor"},
+               {"cursor=00", "?cursor"},
+               {"name=foo", "?name"},
+               {"name=-", "?name"},
+               {"epoch=4&cursor=312032203320616263", "?cursor"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct answer a = world_get(&w, api_batches_get, "r", bad[i].args);
-        cr_assert(a.status == 422 && strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0, "%s: %d", bad[i].args, a.status);
+        cr_assert(a.status == 422 && strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0, "%s: %d", bad[i].args,
+                  a.status);
         answer_free(&a);
     }
     struct answer a = world_get_as(&w, api_batches_get, "r", "", "text/csv", NULL);
@@ -155,7 +186,8 @@ Test(query_export, pages_hold_everything_once)
     enum { STEPS = 1300 };
     char *body = malloc(STEPS * 120), *end = body;
     for (int i = 0; i < STEPS; i++)
-        end += sprintf(end, "{\"stage\":\"t\",\"epoch\":0,\"step\":%d,\"correct\":1,\"total\":2%s}\n", i, i % 3 == 0 ? ",\"sums\":{\"loss\":[1,2]}" : "");
+        end += sprintf(end, "{\"stage\":\"t\",\"epoch\":0,\"step\":%d,\"correct\":1,\"total\":2%s}\n", i,
+                       i % 3 == 0 ? ",\"sums\":{\"loss\":[1,2]}" : "");
     world_post(&w, "r", body, NULL);
     int pages;
     char *all = export_all(&w, "r", "stage=t", 300, &pages);
@@ -164,7 +196,8 @@ Test(query_export, pages_hold_everything_once)
     for (char *line = strtok(all, "\n"); line != NULL; line = strtok(NULL, "\n"), step++) {
         char want[64];
         snprintf(want, sizeof want, "{\"stage\":\"t\",\"epoch\":0,\"step\":%d,", step);
-        cr_assert(strncmp(line, want, strlen(want)) == 0 && (strstr(line, "loss") != NULL) == (step % 3 == 0), "%s", line);
+        cr_assert(strncmp(line, want, strlen(want)) == 0 && (strstr(line, "loss") != NULL) == (step % 3 == 0), "%s",
+                  line);
     }
     cr_assert_eq(step, STEPS);
     free(all);

@@ -76,12 +76,14 @@ static double macro(int64_t m[2][2])
 }
 
 /* The values of the batches with steps from .. to of an epoch. */
-static void measure(const struct stage *s, const struct ask *a, int64_t epoch, int64_t from, int64_t to, struct entry *out)
+static void measure(const struct stage *s, const struct ask *a, int64_t epoch, int64_t from, int64_t to,
+                    struct entry *out)
 {
     int64_t m[2][2] = {{0}};
     double sum = 0, weight = 0;
     bool any = false;
-    out->accuracy = out->macro = out->loss = out->loss_max = out->loss_last = out->loss_min = out->accuracy_min = out->accuracy_max = NAN;
+    out->accuracy = out->macro = out->loss = out->loss_max = out->loss_last = out->loss_min = out->accuracy_min =
+        out->accuracy_max = NAN;
     for (size_t i = 0; i < s->n; i++) {
         const struct sample *b = &s->b[i];
         if (b->epoch != epoch || b->step < from || b->step > to || (a->rank != NONE && b->rank != a->rank))
@@ -114,7 +116,8 @@ static void measure(const struct stage *s, const struct ask *a, int64_t epoch, i
 }
 
 /* Entries of a width; a width of 2^62 is an epoch. */
-static size_t cut(const struct stage *s, const struct ask *a, bool main_asked, bool loss_asked, int level, struct entry *out)
+static size_t cut(const struct stage *s, const struct ask *a, bool main_asked, bool loss_asked, int level,
+                  struct entry *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++) {
@@ -136,7 +139,8 @@ static size_t cut(const struct stage *s, const struct ask *a, bool main_asked, b
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < s->n; k++) {
             const struct sample *b = &s->b[k];
-            if (b->epoch != out[i].epoch || b->step >> level != out[i].first >> level || (a->rank != NONE && b->rank != a->rank))
+            if (b->epoch != out[i].epoch || b->step >> level != out[i].first >> level ||
+                (a->rank != NONE && b->rank != a->rank))
                 continue;
             if (b->has_main) {
                 out[i].batches++;
@@ -148,7 +152,8 @@ static size_t cut(const struct stage *s, const struct ask *a, bool main_asked, b
     return n;
 }
 
-static size_t expect(const struct stage *s, const struct ask *a, bool main_asked, bool loss_asked, struct entry *out, int *level, bool *over)
+static size_t expect(const struct stage *s, const struct ask *a, bool main_asked, bool loss_asked, struct entry *out,
+                     int *level, bool *over)
 {
     size_t n = cut(s, a, main_asked, loss_asked, 62, out);
     *over = n > (size_t)a->points;
@@ -158,7 +163,8 @@ static size_t expect(const struct stage *s, const struct ask *a, bool main_asked
             ++*level;
     for (size_t i = 0; i < n; i++) {
         struct entry *e = &out[i], window;
-        int64_t begin = *level == 62 ? 0 : e->first >> *level << *level, end = *level == 62 ? INT64_MAX : begin + (INT64_C(1) << *level) - 1;
+        int64_t begin = *level == 62 ? 0 : e->first >> *level << *level,
+                end = *level == 62 ? INT64_MAX : begin + (INT64_C(1) << *level) - 1;
         measure(s, a, e->epoch, begin, end, e);
         if (a->window > 0) {
             measure(s, a, e->epoch, e->last - a->window + 1, e->last, &window);
@@ -185,7 +191,8 @@ static bool same_number(const cJSON *json, const char *column, size_t i, double 
     return cJSON_IsNumber(got) && fabs(got->valuedouble - want) <= 1e-12 * fmax(1, fabs(want));
 }
 
-static void compare(struct world *w, const struct stage *s, const struct ask *a, bool main_asked, bool loss_asked, const char *where)
+static void compare(struct world *w, const struct stage *s, const struct ask *a, bool main_asked, bool loss_asked,
+                    const char *where)
 {
     static struct entry want[BATCHES_MAX];
     int level;
@@ -205,7 +212,8 @@ static void compare(struct world *w, const struct stage *s, const struct ask *a,
     size_t n = expect(s, a, main_asked, loss_asked, want, &level, &over);
     struct answer got = world_get(w, api_steps_get, where, args);
     cr_assert_eq(got.rc, OK, "%s?%s: %s", where, args, got.problem.detail);
-    cr_assert_eq(cJSON_GetArraySize(at(got.json, "x")), (int)n, "%s?%s: %d entries for %zu", where, args, cJSON_GetArraySize(at(got.json, "x")), n);
+    cr_assert_eq(cJSON_GetArraySize(at(got.json, "x")), (int)n, "%s?%s: %d entries for %zu", where, args,
+                 cJSON_GetArraySize(at(got.json, "x")), n);
     cr_assert_eq(cJSON_IsTrue(at(got.json, "over")), over, "%s?%s", where, args);
     cr_assert_str_eq(at(got.json, "x_from")->valuestring, s->counted ? "counted" : "step", "%s?%s", where, args);
     if (!over && n > 0)
@@ -233,8 +241,8 @@ static void compare(struct world *w, const struct stage *s, const struct ask *a,
                        {"metrics|loss:last|value", e->loss_last, loss_asked}};
         for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++)
             if (columns[c].asked)
-                cr_assert(same_number(got.json, columns[c].column, i, columns[c].want), "%s?%s: %s[%zu] is not %.17g", where, args,
-                          columns[c].column, i, columns[c].want);
+                cr_assert(same_number(got.json, columns[c].column, i, columns[c].want), "%s?%s: %s[%zu] is not %.17g",
+                          where, args, columns[c].column, i, columns[c].want);
     }
     answer_free(&got);
 }
@@ -296,9 +304,11 @@ static void post_stage(struct world *w, const struct stage *s, const char *run, 
     }
     for (size_t i = 0; i < s->n; i++) {
         const struct sample *b = &s->b[order[i]];
-        at_body += sprintf(at_body, "{\"stage\":\"t\",\"epoch\":%ld,\"step\":%ld,\"rank\":%ld,\"time\":%ld", (long)b->epoch, (long)b->step, (long)b->rank, (long)b->time);
+        at_body += sprintf(at_body, "{\"stage\":\"t\",\"epoch\":%ld,\"step\":%ld,\"rank\":%ld,\"time\":%ld",
+                           (long)b->epoch, (long)b->step, (long)b->rank, (long)b->time);
         if (b->has_main)
-            at_body += sprintf(at_body, ",\"confusion\":[[%ld,%ld],[%ld,%ld]]", (long)b->m[0][0], (long)b->m[0][1], (long)b->m[1][0], (long)b->m[1][1]);
+            at_body += sprintf(at_body, ",\"confusion\":[[%ld,%ld],[%ld,%ld]]", (long)b->m[0][0], (long)b->m[0][1],
+                               (long)b->m[1][0], (long)b->m[1][1]);
         if (b->has_loss)
             at_body += sprintf(at_body, ",\"sums\":{\"loss\":[%.17g,2,%.17g,%.17g]}", 2 * b->loss, b->low, b->high);
         at_body += sprintf(at_body, "}\n");
@@ -324,7 +334,9 @@ Test(query_steps, random_runs_equal_brute_force)
             any_loss = any_loss || s.b[i].has_loss;
         }
         for (int k = 0; k < 60; k++) {
-            struct ask a = {.to = INT64_MAX, .points = k == 0 ? 1000 : 1 + (int64_t)random_below(&seed, k % 3 == 0 ? 200 : 12), .rank = NONE};
+            struct ask a = {.to = INT64_MAX,
+                            .points = k == 0 ? 1000 : 1 + (int64_t)random_below(&seed, k % 3 == 0 ? 200 : 12),
+                            .rank = NONE};
             if (k % 2 == 1) {
                 a.from = s.b[random_below(&seed, s.n)].x - (int64_t)random_below(&seed, 3);
                 a.to = s.b[random_below(&seed, s.n)].x + (int64_t)random_below(&seed, 3);
@@ -349,7 +361,8 @@ Test(query_steps, a_bucket_is_the_metric_of_its_summed_counts)
     struct world w;
     world_open(&w);
     world_post(&w, "r",
-               "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"correct\":1,\"total\":1}\n{\"stage\":\"t\",\"epoch\":0,\"step\":1,\"correct\":1,\"total\":99}\n"
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"correct\":1,\"total\":1}\n{\"stage\":\"t\",\"epoch\":0,"
+               "\"step\":1,\"correct\":1,\"total\":99}\n"
                "{\"stage\":\"t\",\"epoch\":0,\"step\":2,\"correct\":5,\"total\":10}",
                NULL);
     struct answer a = world_get(&w, api_steps_get, "r", "points=2");
@@ -360,7 +373,9 @@ Test(query_steps, a_bucket_is_the_metric_of_its_summed_counts)
     cr_assert_eq(number_at(a.json, "x|1"), 2);
     answer_free(&a);
     a = world_get_as(&w, api_steps_get, "r", "points=2", "text/csv", NULL);
-    cr_assert(strstr(a.body, "x,epoch,step,time,samples,batches,accuracy,accuracy min,accuracy max\r\n0,0,0,") == a.body, "%s", a.body);
+    cr_assert(strstr(a.body, "x,epoch,step,time,samples,batches,accuracy,accuracy min,accuracy max\r\n0,0,0,") ==
+                  a.body,
+              "%s", a.body);
     cr_assert(strstr(a.body, ",100,2,0.02,0.010101010101010102,1\r\n") != NULL, "%s", a.body);
     answer_free(&a);
     world_close(&w);
@@ -373,19 +388,24 @@ Test(query_steps, what_cannot_be_charted_is_refused_and_nothing_is_an_empty_answ
     world_post(&w, "r", "{\"stage\":\"t\",\"epoch\":0,\"step\":5,\"confusion\":[[1,1],[0,2]]}", NULL);
     static const struct {
         const char *args, *pointer;
-    } bad[] = {{"points=0", "?points"}, {"points=10001", "?points"}, {"points=x", "?points"}, {"window=0", "?window"}, {"window=-1", "?window"},
-               {"from=-1", "?from"},    {"to=1.5", "?to"},           {"from=9&to=8", "?from"}, {"rank=", "?rank"},    {"from=99999999999999999999", "?from"}};
+    } bad[] = {{"points=0", "?points"},  {"points=10001", "?points"},
+               {"points=x", "?points"},  {"window=0", "?window"},
+               {"window=-1", "?window"}, {"from=-1", "?from"},
+               {"to=1.5", "?to"},        {"from=9&to=8", "?from"},
+               {"rank=", "?rank"},       {"from=99999999999999999999", "?from"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct answer a = world_get(&w, api_steps_get, "r", bad[i].args);
-        cr_assert(a.status == 422 && strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0, "%s: %d", bad[i].args, a.status);
+        cr_assert(a.status == 422 && strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0, "%s: %d", bad[i].args,
+                  a.status);
         answer_free(&a);
     }
-    static const char *const empty[] = {"stage=other&metric=accuracy", "from=6&metric=accuracy", "to=4&metric=accuracy", "rank=3&metric=accuracy",
-                                        "rank=3&window=5&metric=accuracy"};
+    static const char *const empty[] = {"stage=other&metric=accuracy", "from=6&metric=accuracy", "to=4&metric=accuracy",
+                                        "rank=3&metric=accuracy", "rank=3&window=5&metric=accuracy"};
     for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
         struct answer a = world_get(&w, api_steps_get, "r", empty[i]);
         cr_assert_eq(a.rc, OK, "%s: %s", empty[i], a.problem.detail);
-        cr_assert(cJSON_IsArray(at(a.json, "metrics|accuracy|value")) && cJSON_GetArraySize(at(a.json, "metrics|accuracy|value")) == 0 &&
+        cr_assert(cJSON_IsArray(at(a.json, "metrics|accuracy|value")) &&
+                      cJSON_GetArraySize(at(a.json, "metrics|accuracy|value")) == 0 &&
                       cJSON_GetArraySize(at(a.json, "x")) == 0,
                   "%s", empty[i]);
         answer_free(&a);
@@ -397,8 +417,11 @@ Test(query_steps, positions_come_from_all_series_whatever_rank_is_asked)
 {
     struct world w;
     world_open(&w);
-    world_post(&w, "r", "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"correct\":1,\"total\":2}\n{\"stage\":\"t\",\"epoch\":1,\"step\":0,\"correct\":1,\"total\":2}\n"
-                        "{\"stage\":\"t\",\"epoch\":0,\"step\":9,\"rank\":1,\"values\":{\"lr\":1}}", NULL);
+    world_post(&w, "r",
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"correct\":1,\"total\":2}\n{\"stage\":\"t\",\"epoch\":1,"
+               "\"step\":0,\"correct\":1,\"total\":2}\n"
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":9,\"rank\":1,\"values\":{\"lr\":1}}",
+               NULL);
     struct answer a = world_get(&w, api_steps_get, "r", "metric=accuracy&rank=0");
     cr_assert_eq(number_at(a.json, "x|1"), 10);
     answer_free(&a);
@@ -409,22 +432,34 @@ Test(query_steps, a_list_has_a_value_for_each_class_of_each_entry)
 {
     struct world w;
     world_open(&w);
-    world_post(&w, "r", "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"confusion\":[[3,1],[0,4]]}\n{\"stage\":\"t\",\"epoch\":0,\"step\":1,\"confusion\":[[0,2],[1,1]]}\n"
-                        "{\"stage\":\"t\",\"epoch\":0,\"step\":2,\"values\":{\"lr\":1}}", NULL);
+    world_post(&w, "r",
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"confusion\":[[3,1],[0,4]]}\n{\"stage\":\"t\",\"epoch\":0,"
+               "\"step\":1,\"confusion\":[[0,2],[1,1]]}\n"
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":2,\"values\":{\"lr\":1}}",
+               NULL);
     struct answer a = world_get(&w, api_steps_get, "r", "metric=recall.none,lr");
-    cr_assert(strstr(a.body, "\"recall.none\":{\"value\":[[0.75,1],[0,0.5],null],\"min\":[null,null,null],\"max\":[null,null,null]}") != NULL, "%s", a.body);
+    cr_assert(
+        strstr(
+            a.body,
+            "\"recall.none\":{\"value\":[[0.75,1],[0,0.5],null],\"min\":[null,null,null],\"max\":[null,null,null]}") !=
+            NULL,
+        "%s", a.body);
     answer_free(&a);
     a = world_get(&w, api_steps_get, "r", "metric=recall.none&window=2");
     cr_assert_eq(number_at(a.json, "metrics|recall.none|value|1|0"), 0.5);
     cr_assert(fabs(number_at(a.json, "metrics|recall.none|value|1|1") - 5 / 6.0) < 1e-15);
     answer_free(&a);
     a = world_get(&w, api_steps_get, "r", "metric=recall.none,lr&format=csv");
-    cr_assert(strstr(a.body, "x,epoch,step,time,samples,batches,recall.none[0],recall.none[1],lr,lr min,lr max\r\n0,0,0,") == a.body, "%s", a.body);
+    cr_assert(
+        strstr(a.body, "x,epoch,step,time,samples,batches,recall.none[0],recall.none[1],lr,lr min,lr max\r\n0,0,0,") ==
+            a.body,
+        "%s", a.body);
     cr_assert(strstr(a.body, ",8,1,0.75,1,,,\r\n") != NULL, "%s", a.body);
     answer_free(&a);
     char *text = malloc(1100 * 80);
     for (int step = 0, used = 0; step < 1100; step++)
-        used += sprintf(text + used, "{\"stage\":\"huge\",\"epoch\":0,\"step\":%d,\"num_classes\":4096,\"cells\":[]}\n", step);
+        used += sprintf(text + used, "{\"stage\":\"huge\",\"epoch\":0,\"step\":%d,\"num_classes\":4096,\"cells\":[]}\n",
+                        step);
     world_post(&w, "r", text, NULL);
     free(text);
     a = world_get(&w, api_steps_get, "r", "stage=huge&metric=recall.none&points=2000");
@@ -441,7 +476,9 @@ Test(query_steps, long_runs_are_cut_to_the_points_that_were_asked_for)
     enum { STEPS = 3000 };
     char *body = malloc(STEPS * 100), *end = body;
     for (int i = 0; i < STEPS; i++)
-        end += sprintf(end, "{\"stage\":\"t\",\"epoch\":%d,\"step\":%d,\"correct\":%d,\"total\":4,\"values\":{\"lr\":1}}\n", i / 1000, i, i % 4);
+        end += sprintf(end,
+                       "{\"stage\":\"t\",\"epoch\":%d,\"step\":%d,\"correct\":%d,\"total\":4,\"values\":{\"lr\":1}}\n",
+                       i / 1000, i, i % 4);
     world_post(&w, "r", body, NULL);
     free(body);
     struct answer a = world_get(&w, api_steps_get, "r", "metric=accuracy,lr");

@@ -11,11 +11,26 @@ Test(step_axis, an_epoch_keeps_the_offset_only_if_its_steps_go_on_rising)
         int64_t offsets[3];
         bool counted;
     } rows[] = {
-        {{{.epoch = 0, .first_step = 0, .last_step = 2}, {.epoch = 1, .first_step = 3, .last_step = 4}}, 2, {0, 0}, false},
-        {{{.epoch = 0, .first_step = 0, .last_step = 2}, {.epoch = 1, .first_step = 0, .last_step = 1}}, 2, {0, 3}, true},
-        {{{.epoch = 0, .first_step = 5, .last_step = 6}, {.epoch = 2, .first_step = 100, .last_step = 100}}, 2, {0, 0}, false},
-        {{{.epoch = 0, .first_step = 5, .last_step = 6}, {.epoch = 2, .first_step = 6, .last_step = 8}}, 2, {0, 1}, true},
-        {{{.epoch = 3, .first_step = 10, .last_step = 10}, {.epoch = 4}, {.epoch = 5, .first_step = 1, .last_step = 1}}, 3, {0, 11, 11}, true},
+        {{{.epoch = 0, .first_step = 0, .last_step = 2}, {.epoch = 1, .first_step = 3, .last_step = 4}},
+         2,
+         {0, 0},
+         false},
+        {{{.epoch = 0, .first_step = 0, .last_step = 2}, {.epoch = 1, .first_step = 0, .last_step = 1}},
+         2,
+         {0, 3},
+         true},
+        {{{.epoch = 0, .first_step = 5, .last_step = 6}, {.epoch = 2, .first_step = 100, .last_step = 100}},
+         2,
+         {0, 0},
+         false},
+        {{{.epoch = 0, .first_step = 5, .last_step = 6}, {.epoch = 2, .first_step = 6, .last_step = 8}},
+         2,
+         {0, 1},
+         true},
+        {{{.epoch = 3, .first_step = 10, .last_step = 10}, {.epoch = 4}, {.epoch = 5, .first_step = 1, .last_step = 1}},
+         3,
+         {0, 11, 11},
+         true},
         {{{.epoch = 7, .first_step = 9, .last_step = 9}}, 1, {0}, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -42,7 +57,8 @@ Test(step_axis, positions_beyond_64_bits_are_an_error)
 
 Test(step_axis, a_range_is_what_lies_between_two_positions)
 {
-    struct axis_epoch epochs[] = {{.epoch = 0, .first_step = 2, .last_step = 9}, {.epoch = 4, .first_step = 0, .last_step = 3}};
+    struct axis_epoch epochs[] = {{.epoch = 0, .first_step = 2, .last_step = 9},
+                                  {.epoch = 4, .first_step = 0, .last_step = 3}};
     bool counted;
     cr_assert_eq(step_axis_place(epochs, 2, &counted), OK); /* x: 2..9, 10..13 */
     for (int64_t from = 0; from < 16; from++)
@@ -55,7 +71,8 @@ Test(step_axis, a_range_is_what_lies_between_two_positions)
                     int64_t x = epochs[e].offset + step;
                     bool inside = x >= from && x <= to;
                     any = any || inside;
-                    cr_assert_eq(axis_range_has(&range, epochs, epochs[e].epoch, step), inside, "%ld..%ld at %ld", (long)from, (long)to, (long)x);
+                    cr_assert_eq(axis_range_has(&range, epochs, epochs[e].epoch, step), inside, "%ld..%ld at %ld",
+                                 (long)from, (long)to, (long)x);
                 }
             cr_assert_eq(range.empty, !any);
         }

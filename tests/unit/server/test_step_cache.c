@@ -6,7 +6,8 @@
 
 static struct step_cache_key key(int64_t epoch, const char *selector)
 {
-    return (struct step_cache_key){.run = 1, .series = 2, .epoch = epoch, .revision = 3, .rank = -1, .ignore_index = -1, .selector = selector};
+    return (struct step_cache_key){
+        .run = 1, .series = 2, .epoch = epoch, .revision = 3, .rank = -1, .ignore_index = -1, .selector = selector};
 }
 
 Test(step_cache, values_come_back_only_under_the_very_same_key)
@@ -60,7 +61,8 @@ Test(step_cache, it_forgets_what_was_used_longest_ago_and_stays_within_its_bytes
     cr_assert(!step_cache_get(c, &old, &value, 1));
     double *many = calloc(1000, sizeof *many);
     step_cache_put(c, &large, many, 1000);
-    cr_assert(!step_cache_get(c, &large, many, 1000) && step_cache_entries(c) == n, "too large to keep: nothing is lost for it");
+    cr_assert(!step_cache_get(c, &large, many, 1000) && step_cache_entries(c) == n,
+              "too large to keep: nothing is lost for it");
     free(many);
     step_cache_free(c);
 }
