@@ -107,6 +107,8 @@ $(OUT)/server/%.o: server/%.c Makefile
 $(OUT)/gen/embedded.S: server/embed/embed.sh $(WEB_DEPS) $(WEB_NODE_FILES) $(EMBED_FILES) $(LIB_SRC) $(SERVER_SRC)
 	@mkdir -p $(@D)
 	$(Q)sh server/embed/embed.sh $(@D) $(EMBED_FILES) $(WEB_NODE_FILES) -- $(LIB_SRC) $(SERVER_SRC)
+# written by the same command; without this line a parallel make may compile version.c with the id before
+$(OUT)/gen/build_id.h: $(OUT)/gen/embedded.S ;
 $(OUT)/gen/embedded.o: $(OUT)/gen/embedded.S
 	$(Q)$(CC) $(SANFLAGS) -c -o $@ $<
 $(SERVER_OBJ): | $(OUT)/gen/embedded.S

@@ -101,7 +101,8 @@ static int parse_query(const char *text, size_t size, struct request *q, struct 
         }
         at += length + 1;
     }
-    memcpy(q->args, args, n * sizeof args[0]);
+    for (size_t i = 0; i < n; i++)
+        q->args[i] = args[i];
     q->n_args = n;
     return OK;
 }

@@ -12,6 +12,12 @@
 
 enum { FOR_SERVE = 1, FOR_CREATE = 2, FOR_LIST = 4, FOR_REVOKE = 8, FOR_TOKEN = FOR_CREATE | FOR_LIST | FOR_REVOKE };
 
+/* A list of the environment, cut up at its commas. */
+struct kept_list {
+    struct kept_list *next;
+    char text[];
+};
+
 typedef bool setter(struct options *o, const char *value, char *why, size_t why_size);
 
 static bool set_db(struct options *o, const char *value, char *why, size_t why_size)
@@ -226,17 +232,16 @@ static bool from_environment(struct options *o, const struct verb *verb, const c
                 return false;
             continue;
         }
-        /* cut up in memory of our own, appended to what is kept */
         size_t size = strlen(value) + 1;
-        char *copy = malloc(sizeof(char *) + size);
+        struct kept_list *copy = malloc(sizeof *copy + size);
         if (copy == NULL) {
             snprintf(why, why_size, "no memory");
             return false;
         }
-        memcpy(copy, &o->kept, sizeof(char *)); /* a chain of blocks, freed by options_release() */
+        copy->next = o->kept;
         o->kept = copy;
-        char *list = memcpy(copy + sizeof(char *), value, size);
-        for (char *rest = list, *item; (item = strsep(&rest, ",")) != NULL;)
+        memcpy(copy->text, value, size);
+        for (char *rest = copy->text, *item; (item = strsep(&rest, ",")) != NULL;)
             if (item[0] != '\0' && !option->set(o, item, why, why_size))
                 return false;
     }
@@ -337,8 +342,7 @@ bool options_parse(struct options *out, int argc, char *const *argv, const char 
 void options_release(struct options *o)
 {
     while (o->kept != NULL) {
-        char *next;
-        memcpy(&next, o->kept, sizeof next);
+        struct kept_list *next = o->kept->next;
         free(o->kept);
         o->kept = next;
     }

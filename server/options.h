@@ -24,6 +24,8 @@ enum command {
 
 enum { OPTIONS_HOSTS_MAX = 64 };
 
+struct kept_list;
+
 struct options {
     enum command command;
     const char *topic; /* COMMAND_HELP: the command asked about; NULL */
@@ -40,7 +42,7 @@ struct options {
     const char *token_scope; /* "write" */
     int64_t token_expires_s; /* from now; 0: never */
     int64_t token_id;        /* COMMAND_TOKEN_REVOKE */
-    char *kept;              /* private: the lists of the environment, cut up */
+    struct kept_list *kept;  /* private: the lists of the environment, cut up */
 };
 
 /**
