@@ -22,7 +22,7 @@
 
 enum {
     TICK_MS = 250,
-    ACCEPTS_A_ROUND = 64,
+    ACCEPTS_A_ROUND = 16,               /* a connection is counted only once its network thread has it */
     FILES_FOR_OTHERS = 64 + LINGER_MAX, /* the database, its readers, epoll, eventfd, duplicates */
 };
 
