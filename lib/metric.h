@@ -20,7 +20,7 @@ enum metric_argument {
     METRIC_ARGUMENT_NAME  /* @ one of arg_names (optional) */
 };
 
-/* What a metric reads.  Each need includes those that the form of a state satisfies:
+/* What a metric reads of a state of its kind.  Other kinds than counts are read whole: NEED_TOTALS.  Each need includes those that the form of a state satisfies:
    totals: NEED_TOTALS; classes: that and NEED_CLASSES; confusion: that and NEED_CELLS. */
 enum metric_need { NEED_TOTALS, NEED_CLASSES, NEED_CELLS };
 
@@ -30,16 +30,19 @@ struct metric_options {
 };
 
 struct metric {
-    const char *name;           /* torchmetrics' word, snake_case */
-    const char *title;          /* for people: "F1 score" */
+    const char *name;  /* torchmetrics' word, snake_case */
+    const char *title; /* for people: "F1 score" */
     enum metric_argument argument;
     const char *const *arg_names; /* METRIC_ARGUMENT_NAME: NULL-terminated */
-    unsigned averages;          /* bits of enum average; AVERAGES_NO_CHOICE: the metric has one value */
+    unsigned averages;            /* bits of enum average; AVERAGES_NO_CHOICE: the metric has one value */
     enum average average_default;
-    double low, high;           /* the range of its values; infinities where open */
+    double low, high; /* the range of its values; infinities where open */
     bool higher_is_better;
     bool proportion;            /* micro (or a class's) value is a proportion of samples: has an interval */
     const char *formula;        /* one line for people */
+    enum kind kind;             /* of the series it reads: KIND_COUNTS for most */
+    const char *series_default; /* the series a selector means that names none: "main" */
+    bool zero_division;         /* 0/0 is options.zero_division */
 };
 
 size_t metric_count(void);
@@ -52,9 +55,9 @@ bool average_from_name(const char *name, size_t length, enum average *out);
 /* A metric with its choices made: what a selector names. */
 struct metric_choice {
     const struct metric *metric;
-    enum average average;  /* the default if the metric has no choice */
-    double beta;           /* METRIC_ARGUMENT_BETA */
-    int arg;               /* METRIC_ARGUMENT_NAME: index into arg_names, 0 by default */
+    enum average average; /* the default if the metric has no choice */
+    double beta;          /* METRIC_ARGUMENT_BETA */
+    int arg;              /* METRIC_ARGUMENT_NAME: index into arg_names, 0 by default */
 };
 
 /**
@@ -66,6 +69,7 @@ enum metric_need metric_need(const struct metric_choice *choice, const struct sh
 /**
  * metric_check(choice, shape, text, text_size): can a state of this shape give this metric?
  *
+ * shape    of any kind: another than the metric's is refused.
  * text     on failure: one sentence that names the field a client would have to send.
  * Returns  OK; ERR_NEED.
  */
@@ -80,21 +84,24 @@ size_t metric_length(const struct metric_choice *choice, const struct shape *sha
 /**
  * metric_compute(choice, s, options, out): the metric of a state.
  *
- * s        counts (not FORM_MEAN); with cells where metric_need() says NEED_CELLS.  Cells settle.
+ * s        of the metric's kind; with cells where metric_need() says NEED_CELLS.  Cells settle.
  * options  NULL for the defaults.
- * out      double[metric_length()].  NAN where the metric is undefined, never elsewhere.
+ * out      double[metric_length()].  NAN where the metric is undefined, or beyond the doubles
+ *          (perplexity); never elsewhere.
  * Returns  OK; ERR_NEED; ERR_MEMORY.
  * Formulas docs/metrics.md, section 3; they are those of torchmetrics 1.9.0, with its edge rules.
  * Merging  Exact: computed once from summed counts.
- * Cost     O(num_classes), or O(cells) for NEED_CELLS; no allocation but for cells settling.
+ * Cost     O(num_classes), or O(cells) for NEED_CELLS; O(num_classes * bins) for scores and calibration; no
+ *          allocation but for cells settling.
  */
-int metric_compute(const struct metric_choice *choice, struct state *s, const struct metric_options *options, double *out);
+int metric_compute(const struct metric_choice *choice, struct state *s, const struct metric_options *options,
+                   double *out);
 
 /**
  * metric_proportion(choice, s, index, k, n): the proportion behind a value, for its interval.
  * Micro accuracy (and hamming, precision, recall, f1, which equal it or its complement, only where
  * that is a proportion of samples), or one class's (index) precision, recall, specificity, npv,
- * accuracy under AVERAGE_NONE; binary likewise.
+ * accuracy under AVERAGE_NONE; binary likewise; exact_match.
  * Returns  true and sets k <= n; false where no interval is known to be right (macro, weighted, F1
  *          of classes, MCC, ...).
  */

@@ -6,8 +6,8 @@
 #include "metric.h"
 
 /**
- * A selector names one value to ask for: `metric[@arg][.average]` of the series main,
- * `name:metric...` of another counts series, or a weighted mean `loss`, `loss:min|max|last|sum|mean`.
+ * A selector names one value to ask for: `metric[@arg][.average]` of the metric's default series (main; for
+ * perplexity nll), `name:metric...` of another series of the metric's kind, or a weighted mean `loss`, `loss:min|max|last|sum|mean`.
  * The catalogue wins over a weighted mean of the same name.
  */
 enum mean_field { MEAN_MEAN, MEAN_MIN, MEAN_MAX, MEAN_LAST, MEAN_SUM };
@@ -15,11 +15,11 @@ enum mean_field { MEAN_MEAN, MEAN_MIN, MEAN_MAX, MEAN_LAST, MEAN_SUM };
 enum { SERIES_NAME_MAX = 128, SELECTOR_TEXT_MAX = 320 };
 
 struct selector {
-    char text[SELECTOR_TEXT_MAX];       /* as sent, NUL-terminated: the key in answers */
-    char series[SERIES_NAME_MAX + 1];   /* "main" where none was named */
+    char text[SELECTOR_TEXT_MAX];     /* as sent, NUL-terminated: the key in answers */
+    char series[SERIES_NAME_MAX + 1]; /* the metric's default where none was named */
     bool is_mean;
-    struct metric_choice choice;        /* !is_mean */
-    enum mean_field field;              /* is_mean */
+    struct metric_choice choice; /* !is_mean */
+    enum mean_field field;       /* is_mean */
 };
 
 /**

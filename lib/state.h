@@ -21,25 +21,53 @@ enum task { TASK_MULTICLASS = 0, TASK_BINARY = 1, TASK_MULTILABEL = 2 };
 
 /* Stored in databases: values are never reused. */
 enum form {
-    FORM_TOTALS = 0,    /* correct and total */
-    FORM_CLASSES = 1,   /* tp, fp, fn (and tn for binary and multilabel) per class */
-    FORM_CONFUSION = 2, /* cells [target][predicted]; the class counts follow from them */
-    FORM_MEAN = 3       /* a weighted mean: sum, weight, min, max, last */
+    FORM_TOTALS = 0,      /* correct and total */
+    FORM_CLASSES = 1,     /* tp, fp, fn (and tn for binary and multilabel) per class */
+    FORM_CONFUSION = 2,   /* cells [target][predicted]; the class counts follow from them */
+    FORM_MEAN = 3,        /* a weighted mean: sum, weight, min, max, last */
+    FORM_SCORES = 4,      /* score histograms: pos and neg per class and threshold */
+    FORM_CALIBRATION = 5, /* count, confidence and correct per bin of confidence */
+    FORM_EXACT = 6,       /* correct and total of samples that are right as a whole */
+    FORM_REGRESSION = 7   /* moments of target and prediction, and sums of errors */
+};
+
+/*
+ * What a series is about.  The forms of one kind can stand in for each other; a series is found by run,
+ * stage, name and kind.  Stored in databases: values are never reused.
+ */
+enum kind {
+    KIND_COUNTS = 0,
+    KIND_SCORES = 1,
+    KIND_CALIBRATION = 2,
+    KIND_EXACT = 3,
+    KIND_REGRESSION = 4,
+    KIND_MEAN = 5
 };
 
 /* Fixed by the first record of a series; two states add only if their shapes are equal. */
 struct shape {
     enum form form;
-    enum task task;       /* TASK_MULTICLASS for FORM_MEAN */
-    uint32_t num_classes; /* 1 for binary (also FORM_CONFUSION: its matrix is 2x2), 0 for FORM_MEAN;
-                             FORM_TOTALS: 0 if the record did not say */
+    enum task task;       /* TASK_MULTICLASS for mean, exact and regression */
+    uint32_t num_classes; /* 1 for binary (also FORM_CONFUSION: its matrix is 2x2), 0 for mean, calibration,
+                             exact and regression; FORM_TOTALS: 0 if the record did not say */
+    uint32_t bins;        /* FORM_SCORES: thresholds T; FORM_CALIBRATION: bins n (n + 1 are kept); else 0 */
 };
 
-enum { STATE_CLASSES_MAX = 65536 }; /* a bound of the packed format, above any server limit */
+/* Bounds of the packed format, above any server limit.  A score state takes 16 bytes a cell. */
+enum {
+    STATE_CLASSES_MAX = 65536,
+    STATE_THRESHOLDS_MIN = 2,
+    STATE_THRESHOLDS_MAX = 10001,
+    STATE_SCORE_CELLS_MAX = 1 << 22, /* num_classes * thresholds */
+    STATE_BINS_MAX = 10000
+};
 
-/** The names used on the wire: "multiclass", "binary", "multilabel"; "totals", "classes", "confusion", "mean". */
+/** The names used on the wire: "multiclass", "binary", "multilabel"; "totals", "classes", "confusion",
+ *  "mean", "scores", "calibration", "exact", "regression"; kinds likewise, and "counts".  NULL: no such value. */
 const char *task_name(enum task task);
 const char *form_name(enum form form);
+const char *kind_name(enum kind kind);
+enum kind form_kind(enum form form);
 bool task_from_name(const char *name, size_t length, enum task *out);
 bool form_from_name(const char *name, size_t length, enum form *out);
 bool shape_is_valid(const struct shape *shape);
@@ -101,21 +129,90 @@ int64_t counts_tn(const struct counts *c, enum task task, uint32_t index);
 struct mean {
     struct exact_sum sum;
     struct exact_sum weight;
-    double min, max;           /* posted ones, else sum/weight of the batches with weight > 0 */
-    double last;               /* sum/weight of the batch with the greatest key and weight > 0 */
+    double min, max; /* posted ones, else sum/weight of the batches with weight > 0 */
+    double last;     /* sum/weight of the batch with the greatest key and weight > 0 */
     struct batch_key last_key;
-    int64_t finite;            /* batches with weight > 0: those min, max and last speak of */
-    int64_t nonfinite;         /* batches that were not finite */
+    int64_t finite;    /* batches with weight > 0: those min, max and last speak of */
+    int64_t nonfinite; /* batches that were not finite */
+};
+
+/* Scores of one class within one bin: how many positive samples have them, how many negative ones. */
+struct score_counts {
+    int64_t pos, neg;
+};
+
+struct score_entry {
+    uint32_t class;
+    uint32_t bin; /* i: thresholds[i] <= score < thresholds[i + 1]; the last: score == 1 */
+    int64_t pos, neg;
+};
+
+/**
+ * Score histograms, thresholds linspace(0, 1, T).
+ * Invariants: every count is in 0 .. INT64_MAX; total is the sum of all pos and neg.
+ */
+struct scores {
+    struct score_counts *cells; /* [num_classes][bins] */
+    int64_t total;
+};
+
+struct calibration_entry {
+    uint32_t bin; /* b: b / n <= confidence < (b + 1) / n; n: confidence == 1 */
+    int64_t count, correct;
+    double confidence; /* the sum of the confidences, not their mean */
+};
+
+/**
+ * One bin of confidence.
+ * Invariants: 0 <= correct <= count; the confidence is not negative, and 0 where count is 0.
+ * counts.correct and counts.total of the state are the sums over all bins.
+ */
+struct calibration_bin {
+    int64_t count, correct;
+    struct exact_sum confidence;
+};
+
+/* The moments of one batch as posted.  m2: sum of squares about the mean; c: sum of products about the means. */
+struct regression_content {
+    int64_t n;
+    double mean_target, mean_prediction;
+    double m2_target, m2_prediction, c;
+    double sum_error, sum_abs_error, sum_squared_error;
+};
+
+/**
+ * Regression moments in additive form, from n and the centred moments of each batch.  Products are
+ * taken without rounding and sums are exact, so that M2 = squares - target^2 / n cancels nothing.
+ * Chan's rule gives the same numbers up to rounding, but is not associative in doubles.
+ */
+enum regression_sum {
+    REGRESSION_TARGET,             /* sum of n mean_target */
+    REGRESSION_PREDICTION,         /* sum of n mean_prediction */
+    REGRESSION_TARGET_SQUARES,     /* sum of m2_target + n mean_target^2 */
+    REGRESSION_PREDICTION_SQUARES, /* likewise */
+    REGRESSION_PRODUCTS,           /* sum of c + n mean_target mean_prediction */
+    REGRESSION_ERROR,
+    REGRESSION_ABS_ERROR,
+    REGRESSION_SQUARED_ERROR,
+    N_REGRESSION_SUMS
+};
+
+struct regression {
+    int64_t n;
+    struct exact_sum sum[N_REGRESSION_SUMS];
 };
 
 struct state {
     struct shape shape;
     struct memory memory;
-    bool has_cells;  /* FORM_CONFUSION, multiclass: cells are kept too, not only class counts */
-    int64_t batches; /* how many were added */
-    int64_t samples; /* sum of samples; 0 for FORM_MEAN */
-    struct counts counts; /* all forms but FORM_MEAN */
+    bool has_cells;       /* FORM_CONFUSION, multiclass: cells are kept too, not only class counts */
+    int64_t batches;      /* how many were added */
+    int64_t samples;      /* sum of samples; 0 for FORM_MEAN */
+    struct counts counts; /* totals, classes and confusion; correct and total also for calibration and exact */
     struct mean mean;     /* FORM_MEAN */
+    struct scores scores; /* FORM_SCORES */
+    struct calibration_bin *calibration; /* FORM_CALIBRATION: [bins + 1] */
+    struct regression regression;        /* FORM_REGRESSION */
 };
 
 /* ---- life cycle ---- */
@@ -127,11 +224,11 @@ struct state {
  *             counts are kept, which is all that most metrics need and does not grow.
  * memory      copied; its context must outlive the state.
  * Returns     OK; ERR_RANGE for a shape that is not valid; ERR_MEMORY.
- * Cost        O(num_classes), allocates.  Free with state_release().
+ * Cost        O(num_classes), or O(num_classes * bins), allocates.  Free with state_release().
  */
 int state_init(struct state *s, const struct shape *shape, bool with_cells, struct memory memory);
 
-/** state_clear(s): back to empty, memory kept for reuse.  O(num_classes + cells). */
+/** state_clear(s): back to empty, memory kept for reuse.  O(num_classes + cells), O(num_classes * bins). */
 void state_clear(struct state *s);
 
 /** state_release(s): free what the state holds.  A zeroed or released struct is fine. */
@@ -161,8 +258,8 @@ int state_merge(struct state *into, struct state *from);
  *          fewer batches than the packed mean speaks of, a mean's key out of range).
  * Cost     O(size) amortised, times the logarithm of the cells for FORM_CONFUSION.
  */
-int state_add_packed(struct state *into, const struct batch_key *key, int64_t samples, int64_t batches, const uint8_t *data,
-                     size_t size);
+int state_add_packed(struct state *into, const struct batch_key *key, int64_t samples, int64_t batches,
+                     const uint8_t *data, size_t size);
 
 /* ---- packing ---- */
 
@@ -172,6 +269,11 @@ int state_add_packed(struct state *into, const struct batch_key *key, int64_t sa
  * FORM_CLASSES    entries[n_entries], index strictly rising, < num_classes; zeros are dropped.
  * FORM_CONFUSION  multiclass: cells[n_cells] in any order, each (target, predicted) at most once;
  *                 binary: entries[0] holds tp, fp, fn, tn.
+ * FORM_SCORES     scores[n_scores] in any order, each (class, bin) at most once.
+ * FORM_CALIBRATION  calibration[n_calibration] in any order, each bin at most once; a bin without
+ *                 samples has no confidence.
+ * FORM_EXACT      correct, total.
+ * FORM_REGRESSION regression.  A batch of n = 0 saw nothing: its other numbers are dropped.
  * FORM_MEAN       sum, weight, min, max (has_range) or nonfinite.  A batch of weight 0 saw nothing: its
  *                 sum and range are dropped, and it adds nothing but itself to the number of batches.
  */
@@ -186,6 +288,11 @@ struct batch_content {
     double min, max;
     bool has_range;
     bool nonfinite;
+    struct score_entry *scores; /* sorted in place by batch_pack */
+    size_t n_scores;
+    struct calibration_entry *calibration; /* sorted in place by batch_pack */
+    size_t n_calibration;
+    struct regression_content regression;
 };
 
 /**
@@ -195,8 +302,10 @@ struct batch_content {
  * out      uint8_t[cap], written only on OK.  May be NULL with cap 0 to ask for the size.
  * size     bytes written on OK; bytes needed on ERR_FULL.
  * Returns  OK; ERR_RANGE (index out of range or repeated, negative count, NaN, weight < 0,
- *          min > max; multiclass: a class with tp + fp + fn > total, total being the sum of all tp + fn);
- *          ERR_OVERFLOW (the batch's own sums, or sum / weight, leave their type); ERR_FULL.
+ *          min > max; multiclass: a class with tp + fp + fn > total, total being the sum of all tp + fn;
+ *          calibration: correct > count, confidence < 0, confidence without samples; regression: n above
+ *          2^53, a number not finite, an m2 or a sum of absolute or squared errors below 0);
+ *          ERR_OVERFLOW (the batch's own sums, sum / weight, or n mean^2 leave their type); ERR_FULL.
  */
 int batch_pack(struct batch_content *content, uint8_t *out, size_t cap, size_t *size);
 
@@ -214,6 +323,19 @@ int state_pack(struct state *s, uint8_t *out, size_t cap, size_t *size);
 int packed_shape(const uint8_t *data, size_t size, struct shape *out);
 int packed_verify(const uint8_t *data, size_t size);
 
+/**
+ * packed_scores(data, size, each, context), packed_calibration(...): the entries of a packed batch or sum,
+ * in order of class and bin, without zeros.  All bytes are checked before the first call; what ${each}
+ * returns other than OK ends the walk and is returned.  A sum's confidence is rounded to a double.
+ * packed_regression(data, size, out): the numbers of a packed batch, exactly as posted.
+ * Returns  OK; ERR_CORRUPT; ERR_SHAPE (another form); ERR_NEED (regression: a sum of batches).
+ */
+int packed_scores(const uint8_t *data, size_t size, int (*each)(void *context, const struct score_entry *entry),
+                  void *context);
+int packed_calibration(const uint8_t *data, size_t size,
+                       int (*each)(void *context, const struct calibration_entry *entry), void *context);
+int packed_regression(const uint8_t *data, size_t size, struct regression_content *out);
+
 /* ---- query ---- */
 
 /**
@@ -227,8 +349,8 @@ int state_cells(struct state *s, const struct cell **out, size_t *n);
 /** mean_value(m): sum / weight; NAN without weight, else finite. */
 double mean_value(const struct mean *m);
 
-/** state_primary(s): the series' primary metric, for a rollup's min and max: micro accuracy or
- *  the mean.  NAN where undefined (no decisions, no weight). */
+/** state_primary(s): the series' primary metric, for a rollup's min and max: micro accuracy, exact match,
+ *  the mean or the mean squared error.  NAN where undefined (no decisions, no weight) and for scores. */
 double state_primary(const struct state *s);
 
 #endif
