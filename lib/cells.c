@@ -24,39 +24,14 @@ int cell_compare(const struct cell *a, const struct cell *b)
     return (a->predicted > b->predicted) - (a->predicted < b->predicted);
 }
 
-static void sift_down(struct cell *cells, size_t i, size_t n)
+static int compare_cells(const void *a, const void *b)
 {
-    struct cell cell = cells[i];
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= n)
-            break;
-        if (child + 1 < n && cell_compare(&cells[child], &cells[child + 1]) < 0)
-            child++;
-        if (cell_compare(&cell, &cells[child]) >= 0)
-            break;
-        cells[i] = cells[child];
-        i = child;
-    }
-    cells[i] = cell;
+    return cell_compare(a, b);
 }
 
-/* Heapsort: qsort() may allocate, and lib/ calls no allocator but the caller's. */
 void cells_sort(struct cell *cells, size_t n)
 {
-    size_t i_first = 1;
-    while (i_first < n && cell_compare(&cells[i_first - 1], &cells[i_first]) <= 0)
-        i_first++;
-    if (i_first >= n) /* the usual case: clients send rows in order */
-        return;
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(cells, i, n);
-    for (size_t i = n - 1; i > 0; i--) {
-        struct cell top = cells[0];
-        cells[0] = cells[i];
-        cells[i] = top;
-        sift_down(cells, 0, i);
-    }
+    items_sort(cells, n, sizeof *cells, compare_cells);
 }
 
 /* Adds up repeats in a sorted array; returns how many are left. */

@@ -6,22 +6,6 @@
  */
 #include "state_parts.h"
 
-int64_t counts_tn(const struct counts *c, enum task task, uint32_t index)
-{
-    const struct class_counts *k = &c->classes[index];
-    return task == TASK_MULTICLASS ? c->total - k->tp - k->fp - k->fn : k->tn;
-}
-
-bool shape_has_cells(const struct shape *shape)
-{
-    return shape->form == FORM_CONFUSION && shape->task == TASK_MULTICLASS;
-}
-
-bool shape_has_tn(const struct shape *shape)
-{
-    return shape->task != TASK_MULTICLASS;
-}
-
 int class_sums_add(struct body_sums *sums, const struct shape *shape, const struct class_counts *counts)
 {
     int64_t total;
@@ -48,37 +32,11 @@ bool class_fits(const struct class_counts *counts, int64_t total)
 
 /* ---- reading, item by item ---- */
 
-struct item_reader {
-    struct pack_reader *r;
-    const struct shape *shape;
-    uint64_t n_left;
-    uint64_t i_next; /* the lowest index that may follow */
-};
-
-static bool items_begin(struct item_reader *items, struct pack_reader *r, const struct shape *shape)
+static bool entry_read(struct item_reader *items, const struct shape *shape, struct class_entry *out)
 {
-    items->r = r;
-    items->shape = shape;
-    items->i_next = 0;
-    return varint_read(r, &items->n_left);
-}
-
-/* The index that comes after a gap; false beyond the bound. */
-static bool index_read(struct item_reader *items, uint64_t gap, uint64_t bound, uint64_t *index)
-{
-    if (items->i_next >= bound || gap >= bound - items->i_next)
-        return false;
-    *index = items->i_next + gap;
-    items->i_next = *index + 1;
-    items->n_left--;
-    return true;
-}
-
-static bool entry_read(struct item_reader *items, struct class_entry *out)
-{
-    unsigned n_bits = shape_has_tn(items->shape) ? 4 : 3;
+    unsigned n_bits = shape_has_tn(shape) ? 4 : 3;
     uint64_t head, index;
-    if (!varint_read(items->r, &head) || !index_read(items, head >> n_bits, items->shape->num_classes, &index))
+    if (!varint_read(items->r, &head) || !items_next(items, head >> n_bits, shape->num_classes, &index))
         return false;
     unsigned mask = (unsigned)head & ((1U << n_bits) - 1);
     int64_t value[4] = {0};
@@ -90,12 +48,12 @@ static bool entry_read(struct item_reader *items, struct class_entry *out)
     return mask != 0;
 }
 
-static bool cell_read(struct item_reader *items, struct cell *out)
+static bool cell_read(struct item_reader *items, const struct shape *shape, struct cell *out)
 {
-    uint64_t n = items->shape->num_classes;
+    uint64_t n = shape->num_classes;
     uint64_t gap, index;
     int64_t count;
-    if (!varint_read(items->r, &gap) || !index_read(items, gap, n * n, &index) ||
+    if (!varint_read(items->r, &gap) || !items_next(items, gap, n * n, &index) ||
         !varint_read_count(items->r, &count) || count == 0)
         return false;
     *out = (struct cell){(uint32_t)(index / n), (uint32_t)(index % n), count};
@@ -104,7 +62,7 @@ static bool cell_read(struct item_reader *items, struct cell *out)
 
 /* ---- checking ---- */
 
-static bool totals_read(struct pack_reader *r, struct body_sums *sums)
+bool totals_read(struct pack_reader *r, struct body_sums *sums)
 {
     return varint_read_count(r, &sums->correct) && varint_read_count(r, &sums->total) && sums->correct <= sums->total;
 }
@@ -115,10 +73,10 @@ static bool entries_check(struct pack_reader *r, const struct shape *shape, stru
     struct class_entry entry;
     struct class_counts widest = {0};
     int64_t widest_sum = 0;
-    if (!items_begin(&items, r, shape))
+    if (!items_begin(&items, r))
         return false;
     while (items.n_left > 0) {
-        if (!entry_read(&items, &entry) || class_sums_add(sums, shape, &entry.counts) != OK)
+        if (!entry_read(&items, shape, &entry) || class_sums_add(sums, shape, &entry.counts) != OK)
             return false;
         int64_t sum;
         const struct class_counts *k = &entry.counts;
@@ -137,10 +95,10 @@ static bool cells_check(struct pack_reader *r, const struct shape *shape, struct
 {
     struct item_reader items;
     struct cell cell;
-    if (!items_begin(&items, r, shape))
+    if (!items_begin(&items, r))
         return false;
     while (items.n_left > 0) {
-        if (!cell_read(&items, &cell) || __builtin_add_overflow(sums->total, cell.count, &sums->total))
+        if (!cell_read(&items, shape, &cell) || __builtin_add_overflow(sums->total, cell.count, &sums->total))
             return false;
         if (cell.target == cell.predicted)
             sums->correct += cell.count;
@@ -162,9 +120,9 @@ static void entries_add(struct state *s, struct pack_reader *r)
 {
     struct item_reader items;
     struct class_entry entry;
-    if (!items_begin(&items, r, &s->shape))
+    if (!items_begin(&items, r))
         return;
-    while (items.n_left > 0 && entry_read(&items, &entry)) {
+    while (items.n_left > 0 && entry_read(&items, &s->shape, &entry)) {
         struct class_counts *k = &s->counts.classes[entry.index];
         k->tp += entry.counts.tp;
         k->fp += entry.counts.fp;
@@ -178,9 +136,9 @@ static void matrix_add(struct state *s, struct pack_reader *r)
     struct item_reader items;
     struct cell cell;
     size_t hint = 0;
-    if (!items_begin(&items, r, &s->shape))
+    if (!items_begin(&items, r))
         return;
-    while (items.n_left > 0 && cell_read(&items, &cell)) {
+    while (items.n_left > 0 && cell_read(&items, &s->shape, &cell)) {
         if (cell.target == cell.predicted) {
             s->counts.classes[cell.target].tp += cell.count;
         } else {
@@ -203,6 +161,12 @@ void counts_body_add(struct state *s, struct pack_reader *r, const struct body_s
 }
 
 /* ---- writing ---- */
+
+void totals_write(struct pack_writer *w, int64_t correct, int64_t total)
+{
+    varint_write(w, (uint64_t)correct);
+    varint_write(w, (uint64_t)total);
+}
 
 static void entry_write(struct pack_writer *w, unsigned n_bits, uint64_t gap, const struct class_counts *k)
 {
@@ -258,8 +222,7 @@ void counts_write(struct pack_writer *w, const struct state *s)
 {
     const struct counts *c = &s->counts;
     if (s->shape.form == FORM_TOTALS) {
-        varint_write(w, (uint64_t)c->correct);
-        varint_write(w, (uint64_t)c->total);
+        totals_write(w, c->correct, c->total);
         return;
     }
     if (s->has_cells) {

@@ -38,7 +38,7 @@ struct gap_class {
 struct gap {
     struct metric_choice choice;
     struct memory memory;
-    uint32_t num_classes;
+    struct shape shape;
     struct gap_class *classes; /* [num_classes]; NULL where there is one cause only */
     int64_t n_steps, n_without_targets;
     struct gap_sum values, absent; /* of the steps: their accuracy, q_s b_s */

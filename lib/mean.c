@@ -25,7 +25,7 @@ static bool is_later(const struct mean *a, const struct mean *b)
     return order > 0 || (order == 0 && a->last > b->last);
 }
 
-int mean_merge(struct mean *into, const struct mean *from)
+static int mean_add(struct mean *into, const struct mean *from)
 {
     struct mean sum = *into;
     int status;
@@ -51,27 +51,6 @@ int mean_merge(struct mean *into, const struct mean *from)
 }
 
 /* ---- reading ---- */
-
-/* The parts of an exact sum, refused unless they are the canonical ones. */
-static bool parts_read(struct pack_reader *r, struct exact_sum *out)
-{
-    uint64_t n;
-    double part[EXACT_SUM_PARTS], again[EXACT_SUM_PARTS];
-    exact_sum_init(out);
-    if (!varint_read(r, &n) || n > EXACT_SUM_PARTS)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!number_read(r, &part[i]) || exact_sum_add(out, part[i]) != OK)
-            return false;
-    }
-    if (exact_sum_canonical(out, again) != n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (part[i] != again[i])
-            return false;
-    }
-    return true;
-}
 
 static bool key_read(struct pack_reader *r, struct batch_key *key)
 {
@@ -127,24 +106,31 @@ static bool body_read(struct pack_reader *r, struct mean *m, bool *is_batch)
     return batch_read(r, (unsigned)flags, m) && r->at == r->end;
 }
 
-bool mean_body_check(struct pack_reader *r)
+static bool mean_body_check(struct pack_reader *r, const struct shape *shape)
 {
+    (void)shape;
     struct mean m;
     bool is_batch;
     return body_read(r, &m, &is_batch);
 }
 
-int mean_body_add(struct mean *m, struct pack_reader *r, const struct batch_key *key, int64_t batches)
+static int mean_add_body(struct state *s, const struct pack_reader *body, const struct batch_key *key, int64_t batches)
 {
+    struct pack_reader r = *body;
     struct mean from;
     bool is_batch;
-    if (!body_read(r, &from, &is_batch))
+    if (!body_read(&r, &from, &is_batch))
         return ERR_CORRUPT;
     if (from.finite > batches || from.nonfinite > batches - from.finite)
         return ERR_RANGE;
     if (is_batch && from.finite > 0 && key != NULL)
         from.last_key = *key;
-    return mean_merge(m, &from);
+    return mean_add(&s->mean, &from);
+}
+
+static int mean_merge(struct state *into, struct state *from)
+{
+    return mean_add(&into->mean, &from->mean);
 }
 
 /* ---- value ---- */
@@ -160,7 +146,7 @@ double mean_value(const struct mean *m)
 
 /* ---- writing ---- */
 
-int mean_batch_check(const struct batch_content *content)
+static int mean_batch_check(struct batch_content *content)
 {
     if (content->nonfinite)
         return OK;
@@ -173,7 +159,7 @@ int mean_batch_check(const struct batch_content *content)
     return OK;
 }
 
-void mean_batch_write(struct pack_writer *w, const struct batch_content *content)
+static void mean_batch_write(struct pack_writer *w, const struct batch_content *content)
 {
     if (content->nonfinite) {
         varint_write(w, MEAN_NONFINITE);
@@ -196,17 +182,9 @@ void mean_batch_write(struct pack_writer *w, const struct batch_content *content
     }
 }
 
-static void parts_write(struct pack_writer *w, const struct exact_sum *s)
+static void mean_write(struct pack_writer *w, const struct state *s)
 {
-    double part[EXACT_SUM_PARTS];
-    size_t n = exact_sum_canonical(s, part);
-    varint_write(w, n);
-    for (size_t i = 0; i < n; i++)
-        number_write(w, part[i]);
-}
-
-void mean_sum_write(struct pack_writer *w, const struct mean *m)
-{
+    const struct mean *m = &s->mean;
     varint_write(w, MEAN_SUM_OF_BATCHES);
     varint_write(w, (uint64_t)m->finite);
     varint_write(w, (uint64_t)m->nonfinite);
@@ -222,13 +200,37 @@ void mean_sum_write(struct pack_writer *w, const struct mean *m)
     parts_write(w, &m->weight);
 }
 
-bool mean_is_valid(const struct mean *m, int64_t batches)
+static bool mean_is_valid(const struct state *s)
 {
+    const struct mean *m = &s->mean;
     int64_t n;
-    if (m->finite < 0 || m->nonfinite < 0 || __builtin_add_overflow(m->finite, m->nonfinite, &n) || n > batches)
+    if (m->finite < 0 || m->nonfinite < 0 || __builtin_add_overflow(m->finite, m->nonfinite, &n) || n > s->batches ||
+        s->samples != 0)
         return false;
     if (m->finite == 0)
         return m->sum.n_parts == 0 && m->weight.n_parts == 0;
     return m->min <= m->max && isfinite(m->min) && isfinite(m->max) && isfinite(m->last) &&
            exact_sum_value(&m->weight) > 0;
 }
+
+static void mean_clear(struct state *s)
+{
+    s->mean = (struct mean){0};
+}
+
+static double mean_primary(const struct state *s)
+{
+    return mean_value(&s->mean);
+}
+
+const struct kind_ops mean_ops = {
+    .clear = mean_clear,
+    .is_valid = mean_is_valid,
+    .primary = mean_primary,
+    .merge = mean_merge,
+    .add_body = mean_add_body,
+    .body_check = mean_body_check,
+    .batch_check = mean_batch_check,
+    .batch_write = mean_batch_write,
+    .write = mean_write,
+};

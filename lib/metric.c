@@ -1,109 +1,10 @@
 /*
- * The catalogue, as one table.  Everything that lists metrics (the HTTP catalogue, the page's menu, the
- * documentation's test, the selector's errors) reads it here; the formulas are in metric_ratio.c and
- * metric_matrix.c.
+ * Metrics of states: can a state give one, its value, and the proportion behind it.
  */
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "metric.h"
 #include "metric_parts.h"
-
-static const char *const KAPPA_WEIGHTS[] = {
-    [KAPPA_NONE] = "none",
-    [KAPPA_LINEAR] = "linear",
-    [KAPPA_QUADRATIC] = "quadratic",
-    NULL,
-};
-
-/* clang-format off */
-static const struct metric_row ROWS[] = {
-    {{"accuracy", "Accuracy", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, true,
-      "multiclass tp / (tp + fn), micro correct / total; binary and multilabel (tp + tn) / (tp + fp + fn + tn)"},
-     .of_quad = ratio_accuracy},
-    {{"balanced_accuracy", "Balanced accuracy", METRIC_ARGUMENT_NONE, NULL, AVERAGES_NO_CHOICE, AVERAGE_MICRO, 0, 1, true, false,
-      "mean recall over the classes that occur in the targets"},
-     .of_state = matrix_balanced_accuracy, .without_multilabel = true},
-    {{"precision", "Precision", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, true,
-      "tp / (tp + fp)"},
-     .of_quad = ratio_precision},
-    {{"recall", "Recall", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, true,
-      "tp / (tp + fn)"},
-     .of_quad = ratio_recall},
-    {{"f1", "F1 score", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, true,
-      "2 tp / (2 tp + fp + fn)"},
-     .of_quad = ratio_fbeta},
-    {{"fbeta", "F-beta score", METRIC_ARGUMENT_BETA, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, true,
-      "(1 + beta^2) tp / ((1 + beta^2) tp + beta^2 fn + fp)"},
-     .of_quad = ratio_fbeta},
-    {{"specificity", "Specificity", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, true,
-      "tn / (tn + fp)"},
-     .of_quad = ratio_specificity},
-    {{"npv", "Negative predictive value", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, true,
-      "tn / (tn + fn)"},
-     .of_quad = ratio_npv},
-    {{"jaccard", "Jaccard index (IoU)", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, true, false,
-      "tp / (tp + fp + fn)"},
-     .of_quad = ratio_jaccard, .has_jaccard_rules = true},
-    {{"hamming", "Hamming distance", METRIC_ARGUMENT_NONE, NULL, AVERAGES_ALL, AVERAGE_MICRO, 0, 1, false, true,
-      "1 - accuracy"},
-     .of_quad = ratio_hamming},
-    {{"mcc", "Matthews correlation coefficient", METRIC_ARGUMENT_NONE, NULL, AVERAGES_NO_CHOICE, AVERAGE_MICRO, -1, 1, true, false,
-      "(c n - sum t p) / sqrt((n^2 - sum p^2) (n^2 - sum t^2)), t = tp + fn, p = tp + fp, c = sum tp"},
-     .of_state = matrix_mcc},
-    {{"kappa", "Cohen's kappa", METRIC_ARGUMENT_NAME, KAPPA_WEIGHTS, AVERAGES_NO_CHOICE, AVERAGE_MICRO, -1, 1, true, false,
-      "1 - n sum(w cells) / sum(w t p), w = [i != j], |i - j| or (i - j)^2"},
-     .of_state = matrix_kappa, .without_multilabel = true},
-};
-/* clang-format on */
-enum { N_ROWS = sizeof ROWS / sizeof *ROWS };
-
-static const char *const AVERAGE_NAMES[] = {
-    [AVERAGE_MICRO] = "micro",
-    [AVERAGE_MACRO] = "macro",
-    [AVERAGE_WEIGHTED] = "weighted",
-    [AVERAGE_NONE] = "none",
-};
-enum { N_AVERAGES = sizeof AVERAGE_NAMES / sizeof *AVERAGE_NAMES };
-
-/* ---- the catalogue ---- */
-
-size_t metric_count(void)
-{
-    return N_ROWS;
-}
-
-const struct metric *metric_at(size_t index)
-{
-    return index < N_ROWS ? &ROWS[index].metric : NULL;
-}
-
-const struct metric *metric_find(const char *name, size_t length)
-{
-    for (size_t i = 0; i < N_ROWS; i++) {
-        const char *row_name = ROWS[i].metric.name;
-        if (strlen(row_name) == length && memcmp(row_name, name, length) == 0)
-            return &ROWS[i].metric;
-    }
-    return NULL;
-}
-
-const char *average_name(enum average average)
-{
-    return (size_t)average < N_AVERAGES ? AVERAGE_NAMES[average] : NULL;
-}
-
-bool average_from_name(const char *name, size_t length, enum average *out)
-{
-    for (size_t i = 0; i < N_AVERAGES; i++) {
-        if (strlen(AVERAGE_NAMES[i]) == length && memcmp(AVERAGE_NAMES[i], name, length) == 0) {
-            *out = (enum average)i;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* ---- needs ---- */
 
@@ -122,6 +23,8 @@ static bool is_single_ratio(const struct metric_choice *choice, const struct sha
 enum metric_need metric_need(const struct metric_choice *choice, const struct shape *shape)
 {
     bool is_multiclass = shape->task == TASK_MULTICLASS;
+    if (choice->metric->kind != KIND_COUNTS)
+        return NEED_TOTALS;
     if (metric_row(choice->metric)->of_state == matrix_kappa && choice->arg != KAPPA_NONE && is_multiclass &&
         shape->num_classes != 2)
         return NEED_CELLS;
@@ -136,14 +39,24 @@ enum metric_need metric_need(const struct metric_choice *choice, const struct sh
     return NEED_CLASSES;
 }
 
-int metric_check(const struct metric_choice *choice, const struct shape *shape, char *text, size_t text_size)
+static const struct {
+    const char *needs; /* the metric */
+    const char *is;    /* the series */
+    const char *send;
+} KINDS[] = {
+    [KIND_COUNTS] = {"counts", "holds counts", "correct and total, or tp, fp, fn"},
+    [KIND_SCORES] = {"score histograms", "holds score histograms", "scores (thresholds, pos and neg)"},
+    [KIND_CALIBRATION] = {"bins of confidence", "holds bins of confidence",
+                          "calibration (bins, count, confidence and correct)"},
+    [KIND_EXACT] = {"a count of samples that are right as a whole", "holds exact matches", "exact ([correct, total])"},
+    [KIND_REGRESSION] = {"regression moments", "holds regression moments",
+                         "regression (n, means, m2, c and sums of errors)"},
+    [KIND_MEAN] = {"a weighted mean", "is a weighted mean", "sums (a sum and its weight)"},
+};
+
+static int check_counts(const struct metric_choice *choice, const struct shape *shape, char *text, size_t text_size)
 {
     const char *name = choice->metric->name;
-    if (shape->form == FORM_MEAN) {
-        snprintf(text, text_size,
-                 "%s needs counts, and this series is a weighted mean: send correct and total, or tp, fp, fn", name);
-        return ERR_NEED;
-    }
     if (metric_row(choice->metric)->without_multilabel && shape->task == TASK_MULTILABEL) {
         snprintf(text, text_size,
                  "%s is not defined for multilabel series: send each label as a binary series of its own", name);
@@ -163,6 +76,26 @@ int metric_check(const struct metric_choice *choice, const struct shape *shape, 
         return ERR_NEED;
     }
     return OK;
+}
+
+int metric_check(const struct metric_choice *choice, const struct shape *shape, char *text, size_t text_size)
+{
+    const struct metric *metric = choice->metric;
+    enum kind kind = form_kind(shape->form);
+    if (kind != metric->kind) {
+        bool is_nll = metric->kind == KIND_MEAN;
+        snprintf(text, text_size, "%s needs %s, and this series %s: send %s", metric->name, KINDS[metric->kind].needs,
+                 KINDS[kind].is, is_nll ? "sums: {\"nll\": [sum, tokens]}" : KINDS[metric->kind].send);
+        return ERR_NEED;
+    }
+    if (kind == KIND_SCORES && choice->average == AVERAGE_MICRO && shape->task == TASK_MULTICLASS) {
+        snprintf(text, text_size,
+                 "%s.micro pools the labels of a multilabel series, and this one is multiclass: "
+                 "send scores with task multilabel, or ask for macro, weighted or none",
+                 metric->name);
+        return ERR_NEED;
+    }
+    return kind == KIND_COUNTS ? check_counts(choice, shape, text, text_size) : OK;
 }
 
 /* ---- values ---- */
@@ -185,6 +118,10 @@ int metric_compute(const struct metric_choice *choice, struct state *s, const st
         return ERR_NEED;
     if (row->of_quad != NULL) {
         ratio_compute(choice, s, options != NULL ? options : &DEFAULTS, out);
+        return OK;
+    }
+    if (row->of_list != NULL) {
+        row->of_list(choice, s, out);
         return OK;
     }
     double value = row->of_state(choice, s, &status);
@@ -245,7 +182,14 @@ bool metric_proportion(const struct metric_choice *choice, const struct state *s
 {
     const struct shape *shape = &s->shape;
     i128 part, whole;
-    if (metric_row(choice->metric)->of_quad == NULL || metric_check(choice, shape, NULL, 0) != OK)
+    if (metric_check(choice, shape, NULL, 0) != OK)
+        return false;
+    if (metric_row(choice->metric)->of_state == exact_match) {
+        *k = s->counts.correct;
+        *n = s->counts.total;
+        return true;
+    }
+    if (metric_row(choice->metric)->of_quad == NULL)
         return false;
     if (is_single_ratio(choice, shape)) {
         struct quad all = quad_of_all(s);

@@ -4,7 +4,7 @@
 #include "metric.h"
 
 /**
- * What metric.c (the table) and the formulas share.  Private to lib/.
+ * What metric.c, metric_table.c and the formulas share.  Private to lib/.
  *
  * Zero is tested on integers, never on a rounded double, and a sum or product of counts that can leave
  * int64_t is taken in 128 bits.
@@ -31,10 +31,14 @@ typedef double quad_formula(const struct quad *q, const struct formula_args *arg
 /* A metric of the whole state. */
 typedef double state_formula(const struct metric_choice *choice, struct state *s, int *status);
 
+/* A metric of score histograms: one value, or one a class. */
+typedef void list_formula(const struct metric_choice *choice, const struct state *s, double *out);
+
 struct metric_row {
-    struct metric metric;  /* first: a struct metric of the catalogue is its row */
-    quad_formula *of_quad; /* or */
-    state_formula *of_state;
+    struct metric metric;    /* first: a struct metric of the catalogue is its row */
+    quad_formula *of_quad;   /* or */
+    state_formula *of_state; /* or */
+    list_formula *of_list;
     bool has_jaccard_rules; /* of its averages, see metric_ratio.c */
     bool without_multilabel;
 };
@@ -62,5 +66,17 @@ struct quad quad_of_all(const struct state *s);
 state_formula matrix_balanced_accuracy, matrix_mcc, matrix_kappa;
 
 enum { KAPPA_NONE, KAPPA_LINEAR, KAPPA_QUADRATIC };
+
+/* ---- metric_scores.c ---- */
+
+list_formula scores_auroc, scores_average_precision;
+state_formula calibration_ece, exact_match, mean_perplexity;
+
+enum { ECE_L1, ECE_L2, ECE_MAX };
+
+/* ---- metric_regression.c ---- */
+
+state_formula regression_mse, regression_rmse, regression_mae, regression_r2, regression_explained_variance,
+    regression_pearson, regression_concordance;
 
 #endif

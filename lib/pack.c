@@ -11,11 +11,23 @@ enum { FORM_BITS = 4, TASK_BITS = 2, VERSION_MASK = 0xc0 };
 
 /* ---- the head ---- */
 
+static bool has_num_classes(enum form form)
+{
+    return form_kind(form) == KIND_COUNTS || form == FORM_SCORES;
+}
+
+static bool has_bins(enum form form)
+{
+    return form == FORM_SCORES || form == FORM_CALIBRATION;
+}
+
 void head_write(struct pack_writer *w, const struct shape *shape)
 {
     byte_write(w, (uint8_t)(PACK_VERSION + ((unsigned)shape->task << FORM_BITS) + (unsigned)shape->form));
-    if (shape->form != FORM_MEAN)
+    if (has_num_classes(shape->form))
         varint_write(w, shape->num_classes);
+    if (has_bins(shape->form))
+        varint_write(w, shape->bins);
 }
 
 bool head_read(struct pack_reader *r, struct shape *out)
@@ -25,17 +37,69 @@ bool head_read(struct pack_reader *r, struct shape *out)
     unsigned format = *r->at++;
     unsigned form = format & ((1U << FORM_BITS) - 1);
     unsigned task = format >> FORM_BITS & ((1U << TASK_BITS) - 1);
-    uint64_t num_classes = 0;
-    if ((format & VERSION_MASK) != PACK_VERSION || form > FORM_MEAN || task > TASK_MULTILABEL)
+    uint64_t num_classes = 0, bins = 0;
+    if ((format & VERSION_MASK) != PACK_VERSION || form > FORM_REGRESSION || task > TASK_MULTILABEL)
         return false;
-    if (form != FORM_MEAN && (!varint_read(r, &num_classes) || num_classes > STATE_CLASSES_MAX))
+    if (has_num_classes((enum form)form) && (!varint_read(r, &num_classes) || num_classes > STATE_CLASSES_MAX))
         return false;
-    struct shape shape = {(enum form)form, (enum task)task, (uint32_t)num_classes};
+    if (has_bins((enum form)form) && (!varint_read(r, &bins) || bins > STATE_THRESHOLDS_MAX))
+        return false;
+    struct shape shape = {(enum form)form, (enum task)task, (uint32_t)num_classes, (uint32_t)bins};
     if (!shape_is_valid(&shape))
         return false;
     *out = shape;
     return true;
 }
+
+/* ---- what the bodies share ---- */
+
+bool items_begin(struct item_reader *items, struct pack_reader *r)
+{
+    items->r = r;
+    items->i_next = 0;
+    return varint_read(r, &items->n_left);
+}
+
+bool items_next(struct item_reader *items, uint64_t gap, uint64_t bound, uint64_t *index)
+{
+    if (items->i_next >= bound || gap >= bound - items->i_next)
+        return false;
+    *index = items->i_next + gap;
+    items->i_next = *index + 1;
+    items->n_left--;
+    return true;
+}
+
+bool parts_read(struct pack_reader *r, struct exact_sum *out)
+{
+    uint64_t n;
+    double part[EXACT_SUM_PARTS], again[EXACT_SUM_PARTS];
+    exact_sum_init(out);
+    if (!varint_read(r, &n) || n > EXACT_SUM_PARTS)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!number_read(r, &part[i]) || exact_sum_add(out, part[i]) != OK)
+            return false;
+    }
+    if (exact_sum_canonical(out, again) != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (part[i] != again[i])
+            return false;
+    }
+    return true;
+}
+
+void parts_write(struct pack_writer *w, const struct exact_sum *s)
+{
+    double part[EXACT_SUM_PARTS];
+    size_t n = exact_sum_canonical(s, part);
+    varint_write(w, n);
+    for (size_t i = 0; i < n; i++)
+        number_write(w, part[i]);
+}
+
+/* ---- reading ---- */
 
 int packed_shape(const uint8_t *data, size_t size, struct shape *out)
 {
@@ -47,120 +111,57 @@ int packed_verify(const uint8_t *data, size_t size)
 {
     struct pack_reader r = pack_reader(data, size);
     struct shape shape;
-    struct body_sums sums = {0};
-    if (!head_read(&r, &shape))
+    return head_read(&r, &shape) && kind_ops(&shape)->body_check(&r, &shape) && r.at == r.end ? OK : ERR_CORRUPT;
+}
+
+int body_find(struct pack_reader *r, enum form form, struct shape *out)
+{
+    struct shape shape;
+    if (!head_read(r, &shape))
         return ERR_CORRUPT;
-    bool is_ours = shape.form == FORM_MEAN ? mean_body_check(&r) : counts_body_check(&r, &shape, &sums);
-    return is_ours && r.at == r.end ? OK : ERR_CORRUPT;
-}
-
-/* ---- one batch ---- */
-
-static int entries_check_content(const struct batch_content *content)
-{
-    const struct shape *shape = &content->shape;
-    struct body_sums sums = {0};
-    for (size_t i = 0; i < content->n_entries; i++) {
-        const struct class_entry *e = &content->entries[i];
-        const struct class_counts *k = &e->counts;
-        if (e->index >= shape->num_classes || (i > 0 && e->index <= content->entries[i - 1].index))
-            return ERR_RANGE;
-        if (k->tp < 0 || k->fp < 0 || k->fn < 0 || k->tn < 0 || (!shape_has_tn(shape) && k->tn != 0))
-            return ERR_RANGE;
-        if (class_sums_add(&sums, shape, k) != OK)
-            return ERR_OVERFLOW;
-    }
-    for (size_t i = 0; i < content->n_entries && !shape_has_tn(shape); i++) {
-        if (!class_fits(&content->entries[i].counts, sums.total))
-            return ERR_RANGE;
-    }
+    if (shape.form != form)
+        return ERR_SHAPE;
+    struct pack_reader body = *r;
+    if (!kind_ops(&shape)->body_check(&body, &shape) || body.at != body.end)
+        return ERR_CORRUPT;
+    *out = shape;
     return OK;
 }
 
-static int cells_check_content(struct batch_content *content)
-{
-    int64_t total = 0;
-    for (size_t i = 0; i < content->n_cells; i++) {
-        const struct cell *cell = &content->cells[i];
-        if (cell->target >= content->shape.num_classes || cell->predicted >= content->shape.num_classes ||
-            cell->count < 0)
-            return ERR_RANGE;
-        if (__builtin_add_overflow(total, cell->count, &total))
-            return ERR_OVERFLOW;
-    }
-    cells_sort(content->cells, content->n_cells);
-    for (size_t i = 1; i < content->n_cells; i++) {
-        if (cell_compare(&content->cells[i - 1], &content->cells[i]) == 0)
-            return ERR_RANGE;
-    }
-    return OK;
-}
-
-static int batch_check(struct batch_content *content)
-{
-    if (!shape_is_valid(&content->shape))
-        return ERR_RANGE;
-    if (content->shape.form == FORM_MEAN)
-        return mean_batch_check(content);
-    if (content->shape.form == FORM_TOTALS)
-        return content->correct >= 0 && content->correct <= content->total ? OK : ERR_RANGE;
-    return shape_has_cells(&content->shape) ? cells_check_content(content) : entries_check_content(content);
-}
-
-static void batch_write(struct pack_writer *w, const struct batch_content *content)
-{
-    head_write(w, &content->shape);
-    if (content->shape.form == FORM_MEAN) {
-        mean_batch_write(w, content);
-    } else if (content->shape.form == FORM_TOTALS) {
-        varint_write(w, (uint64_t)content->correct);
-        varint_write(w, (uint64_t)content->total);
-    } else if (shape_has_cells(&content->shape)) {
-        cells_write(w, &content->shape, content->cells, content->n_cells);
-    } else {
-        entries_write(w, &content->shape, content->entries, content->n_entries);
-    }
-}
+/* ---- writing ---- */
 
 int batch_pack(struct batch_content *content, uint8_t *out, size_t cap, size_t *size)
 {
-    int status = batch_check(content);
+    if (!shape_is_valid(&content->shape))
+        return ERR_RANGE;
+    const struct kind_ops *ops = kind_ops(&content->shape);
+    int status = ops->batch_check(content);
     if (status != OK)
         return status;
-    struct pack_writer measure = {0};
-    batch_write(&measure, content);
+    struct pack_writer measure = {0}, w = {.out = out, .cap = cap};
+    head_write(&measure, &content->shape);
+    ops->batch_write(&measure, content);
     *size = measure.size;
     if (measure.size > cap)
         return ERR_FULL;
-    struct pack_writer w = {.out = out, .cap = cap};
-    batch_write(&w, content);
+    head_write(&w, &content->shape);
+    ops->batch_write(&w, content);
     return OK;
-}
-
-/* ---- a sum of batches ---- */
-
-static void state_write(struct pack_writer *w, const struct state *s)
-{
-    head_write(w, &s->shape);
-    if (s->shape.form == FORM_MEAN)
-        mean_sum_write(w, &s->mean);
-    else
-        counts_write(w, s);
 }
 
 int state_pack(struct state *s, uint8_t *out, size_t cap, size_t *size)
 {
-    if (shape_has_cells(&s->shape)) {
-        if (!s->has_cells)
-            return ERR_NEED;
-        cells_settle(s);
-    }
-    struct pack_writer measure = {0};
-    state_write(&measure, s);
+    const struct kind_ops *ops = kind_ops(&s->shape);
+    int status = ops->settle != NULL ? ops->settle(s) : OK;
+    if (status != OK)
+        return status;
+    struct pack_writer measure = {0}, w = {.out = out, .cap = cap};
+    head_write(&measure, &s->shape);
+    ops->write(&measure, s);
     *size = measure.size;
     if (measure.size > cap)
         return ERR_FULL;
-    struct pack_writer w = {.out = out, .cap = cap};
-    state_write(&w, s);
+    head_write(&w, &s->shape);
+    ops->write(&w, s);
     return OK;
 }

@@ -71,7 +71,7 @@ static bool piece_is(struct piece p, const char *word)
 
 /* ---- lists for the errors ---- */
 
-enum { LIST_MAX = 256 };
+enum { LIST_MAX = 512 };
 
 static void list_add(char list[LIST_MAX], const char *word)
 {
@@ -256,6 +256,8 @@ int selector_parse(const char *text, size_t length, struct selector *out, char *
             status = choice_parse(metric, rest, &s.choice, &why);
             if (status != OK)
                 return status;
+            if (colon == length)
+                series = (struct piece){metric->series_default, strlen(metric->series_default)};
         } else if (colon < length || find_char(word, "@") < word.length) {
             return complain_metric(&why, name);
         } else {

@@ -94,7 +94,7 @@ static struct bytes read_classes(const struct golden *g, const cJSON *b)
         }
         entries[i] = (struct class_entry){i, k};
     }
-    struct batch_content content = {.shape = {FORM_CLASSES, g->task, n}, .entries = entries, .n_entries = n};
+    struct batch_content content = {.shape = {FORM_CLASSES, g->task, n, 0}, .entries = entries, .n_entries = n};
     struct bytes packed = pack_batch(&content);
     free(entries);
     return packed;
@@ -117,11 +117,11 @@ static struct bytes read_confusion(const struct golden *g, const cJSON *b)
             cells[n++] = (struct cell){i, j, count_at(cJSON_GetArrayItem(dense, (int)i), j)};
     }
     struct class_entry entry = {0};
-    struct batch_content content = {.shape = {FORM_CONFUSION, g->task, g->num_classes}, .cells = cells, .n_cells = n};
+    struct batch_content content = {.shape = {FORM_CONFUSION, g->task, g->num_classes, 0}, .cells = cells, .n_cells = n};
     if (g->task == TASK_BINARY) {
         entry.counts = (struct class_counts){
             .tn = cells[0].count, .fp = cells[1].count, .fn = cells[2].count, .tp = cells[3].count};
-        content = (struct batch_content){.shape = {FORM_CONFUSION, TASK_BINARY, 1}, .entries = &entry, .n_entries = 1};
+        content = (struct batch_content){.shape = {FORM_CONFUSION, TASK_BINARY, 1, 0}, .entries = &entry, .n_entries = 1};
     }
     struct bytes packed = pack_batch(&content);
     free(cells);
@@ -130,7 +130,7 @@ static struct bytes read_confusion(const struct golden *g, const cJSON *b)
 
 static struct bytes read_totals(const struct golden *g, const cJSON *b)
 {
-    struct batch_content content = {.shape = {FORM_TOTALS, g->task, 0},
+    struct batch_content content = {.shape = {FORM_TOTALS, g->task, 0, 0},
                                     .correct = (int64_t)number(b, "correct"),
                                     .total = (int64_t)number(b, "total")};
     return pack_batch(&content);

@@ -15,7 +15,7 @@
 static struct state empty_state(enum form form, enum task task, uint32_t num_classes)
 {
     struct state s;
-    struct shape shape = {form, task, num_classes};
+    struct shape shape = {form, task, num_classes, 0};
     cr_assert_eq(state_init(&s, &shape, true, plain_memory()), OK);
     return s;
 }
@@ -105,41 +105,41 @@ Test(metric, a_metric_without_its_counts_names_the_field_to_send)
         struct shape shape;
         const char *says; /* NULL: computable */
     } ROWS[] = {
-        {"accuracy", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
-        {"precision", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
-        {"recall", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
-        {"f1", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
-        {"fbeta@3", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
-        {"hamming", {FORM_TOTALS, TASK_MULTICLASS, 0}, NULL},
-        {"accuracy.macro", {FORM_TOTALS, TASK_BINARY, 1}, NULL},
-        {"hamming.none", {FORM_TOTALS, TASK_BINARY, 1}, NULL},
-        {"accuracy", {FORM_TOTALS, TASK_MULTILABEL, 4}, NULL},
-        {"hamming", {FORM_TOTALS, TASK_MULTILABEL, 4}, NULL},
+        {"accuracy", {FORM_TOTALS, TASK_MULTICLASS, 0, 0}, NULL},
+        {"precision", {FORM_TOTALS, TASK_MULTICLASS, 0, 0}, NULL},
+        {"recall", {FORM_TOTALS, TASK_MULTICLASS, 0, 0}, NULL},
+        {"f1", {FORM_TOTALS, TASK_MULTICLASS, 0, 0}, NULL},
+        {"fbeta@3", {FORM_TOTALS, TASK_MULTICLASS, 0, 0}, NULL},
+        {"hamming", {FORM_TOTALS, TASK_MULTICLASS, 0, 0}, NULL},
+        {"accuracy.macro", {FORM_TOTALS, TASK_BINARY, 1, 0}, NULL},
+        {"hamming.none", {FORM_TOTALS, TASK_BINARY, 1, 0}, NULL},
+        {"accuracy", {FORM_TOTALS, TASK_MULTILABEL, 4, 0}, NULL},
+        {"hamming", {FORM_TOTALS, TASK_MULTILABEL, 4, 0}, NULL},
         {"accuracy.macro",
-         {FORM_TOTALS, TASK_MULTICLASS, 9},
+         {FORM_TOTALS, TASK_MULTICLASS, 9, 0},
          "accuracy.macro needs more than correct and total: send per-class counts: tp, fp, fn"},
-        {"f1.none", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
-        {"specificity", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
-        {"jaccard", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
-        {"mcc", {FORM_TOTALS, TASK_MULTICLASS, 9}, "mcc needs more"},
-        {"kappa", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
-        {"balanced_accuracy", {FORM_TOTALS, TASK_MULTICLASS, 9}, "tp, fp, fn"},
-        {"f1", {FORM_TOTALS, TASK_BINARY, 1}, "tp, fp, fn, tn"},
-        {"f1.macro", {FORM_TOTALS, TASK_BINARY, 1}, "f1 needs"},
-        {"precision", {FORM_TOTALS, TASK_MULTILABEL, 4}, "tp, fp, fn, tn"},
-        {"kappa@linear", {FORM_TOTALS, TASK_MULTICLASS, 9}, "send confusion"},
+        {"f1.none", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "tp, fp, fn"},
+        {"specificity", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "tp, fp, fn"},
+        {"jaccard", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "tp, fp, fn"},
+        {"mcc", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "mcc needs more"},
+        {"kappa", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "tp, fp, fn"},
+        {"balanced_accuracy", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "tp, fp, fn"},
+        {"f1", {FORM_TOTALS, TASK_BINARY, 1, 0}, "tp, fp, fn, tn"},
+        {"f1.macro", {FORM_TOTALS, TASK_BINARY, 1, 0}, "f1 needs"},
+        {"precision", {FORM_TOTALS, TASK_MULTILABEL, 4, 0}, "tp, fp, fn, tn"},
+        {"kappa@linear", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "send confusion"},
         {"kappa@quadratic",
-         {FORM_CLASSES, TASK_MULTICLASS, 9},
+         {FORM_CLASSES, TASK_MULTICLASS, 9, 0},
          "kappa@quadratic needs the confusion matrix: send confusion"},
-        {"kappa@quadratic", {FORM_CLASSES, TASK_MULTICLASS, 2}, NULL},
-        {"kappa@linear", {FORM_CLASSES, TASK_BINARY, 1}, NULL},
-        {"kappa@linear", {FORM_CONFUSION, TASK_MULTICLASS, 9}, NULL},
-        {"kappa", {FORM_CLASSES, TASK_MULTICLASS, 9}, NULL},
-        {"mcc", {FORM_CLASSES, TASK_MULTILABEL, 9}, NULL},
-        {"kappa", {FORM_CLASSES, TASK_MULTILABEL, 9}, "not defined for multilabel"},
-        {"balanced_accuracy", {FORM_CLASSES, TASK_MULTILABEL, 9}, "not defined for multilabel"},
-        {"balanced_accuracy", {FORM_CLASSES, TASK_BINARY, 1}, NULL},
-        {"accuracy", {FORM_MEAN, TASK_MULTICLASS, 0}, "weighted mean"},
+        {"kappa@quadratic", {FORM_CLASSES, TASK_MULTICLASS, 2, 0}, NULL},
+        {"kappa@linear", {FORM_CLASSES, TASK_BINARY, 1, 0}, NULL},
+        {"kappa@linear", {FORM_CONFUSION, TASK_MULTICLASS, 9, 0}, NULL},
+        {"kappa", {FORM_CLASSES, TASK_MULTICLASS, 9, 0}, NULL},
+        {"mcc", {FORM_CLASSES, TASK_MULTILABEL, 9, 0}, NULL},
+        {"kappa", {FORM_CLASSES, TASK_MULTILABEL, 9, 0}, "not defined for multilabel"},
+        {"balanced_accuracy", {FORM_CLASSES, TASK_MULTILABEL, 9, 0}, "not defined for multilabel"},
+        {"balanced_accuracy", {FORM_CLASSES, TASK_BINARY, 1, 0}, NULL},
+        {"accuracy", {FORM_MEAN, TASK_MULTICLASS, 0, 0}, "weighted mean"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char text[300] = "untouched";
@@ -155,7 +155,7 @@ Test(metric, a_metric_without_its_counts_names_the_field_to_send)
     }
     /* cells that were left out are missed, not invented */
     struct state s;
-    struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, 9};
+    struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, 9, 0};
     struct metric_choice linear = choice_of("kappa@linear");
     double value = -77;
     cr_assert_eq(state_init(&s, &shape, false, plain_memory()), OK);

@@ -19,7 +19,7 @@ static struct bytes pack_entries(struct shape shape, const struct class_entry *e
 static struct bytes pack_cells(uint32_t num_classes, struct cell *cells, size_t n)
 {
     struct batch_content content = {
-        .shape = {FORM_CONFUSION, TASK_MULTICLASS, num_classes}, .cells = cells, .n_cells = n};
+        .shape = {FORM_CONFUSION, TASK_MULTICLASS, num_classes, 0}, .cells = cells, .n_cells = n};
     return pack_batch(&content);
 }
 
@@ -49,7 +49,7 @@ Test(pack, the_same_content_has_the_same_bytes)
 {
     static const struct class_entry DENSE[] = {{0, {0}}, {1, {3, 1, 0, 0}}, {2, {0}}, {3, {0, 0, 1, 0}}};
     static const struct class_entry SPARSE[] = {{1, {3, 1, 0, 0}}, {3, {0, 0, 1, 0}}};
-    struct shape classes = {FORM_CLASSES, TASK_MULTICLASS, 4};
+    struct shape classes = {FORM_CLASSES, TASK_MULTICLASS, 4, 0};
     cr_assert(take_equal(pack_entries(classes, DENSE, 4), pack_entries(classes, SPARSE, 2)));
 
     struct cell rows[] = {{0, 0, 5}, {0, 1, 0}, {1, 0, 2}, {1, 1, 7}}, shuffled[] = {{1, 1, 7}, {0, 0, 5}, {1, 0, 2}};
@@ -88,7 +88,7 @@ Test(pack, batches_are_small)
             if (cells[i].count > 0)
                 sparse[n_cells++] = cells[i];
         }
-        struct bytes a = pack_entries((struct shape){FORM_CLASSES, TASK_MULTICLASS, 10}, entries, 10);
+        struct bytes a = pack_entries((struct shape){FORM_CLASSES, TASK_MULTICLASS, 10, 0}, entries, 10);
         struct bytes b = pack_cells(10, sparse, n_cells);
         largest_classes = a.size > largest_classes ? a.size : largest_classes;
         largest_cells = b.size > largest_cells ? b.size : largest_cells;
@@ -111,8 +111,8 @@ Test(pack, what_is_no_batch_is_refused)
     static const struct class_entry TWICE[] = {{1, {.tp = 1}}, {1, {.tp = 1}}},
                                     FALLING[] = {{2, {.tp = 1}}, {1, {.tp = 1}}};
     static const struct class_entry TOO_MUCH[] = {{1, {.tp = INT64_MAX}}, {2, {.fn = 1}}};
-    struct shape c4 = {FORM_CLASSES, TASK_MULTICLASS, 4}, labels = {FORM_CLASSES, TASK_MULTILABEL, 4};
-    struct shape m4 = {FORM_CONFUSION, TASK_MULTICLASS, 4}, totals = {FORM_TOTALS, TASK_MULTICLASS, 0},
+    struct shape c4 = {FORM_CLASSES, TASK_MULTICLASS, 4, 0}, labels = {FORM_CLASSES, TASK_MULTILABEL, 4, 0};
+    struct shape m4 = {FORM_CONFUSION, TASK_MULTICLASS, 4, 0}, totals = {FORM_TOTALS, TASK_MULTICLASS, 0, 0},
                  mean = {.form = FORM_MEAN};
     struct cell negative[] = {{0, 0, -1}}, row[] = {{4, 0, 1}}, column[] = {{0, 4, 1}};
     struct cell twice[] = {{1, 1, 1}, {0, 0, 1}, {1, 1, 0}}, too_much[] = {{0, 0, INT64_MAX}, {0, 1, 1}};
@@ -137,7 +137,7 @@ Test(pack, what_is_no_batch_is_refused)
         {"more correct than total", {.shape = totals, .correct = 3, .total = 2}, ERR_RANGE},
         {"correct negative", {.shape = totals, .correct = -1, .total = 2}, ERR_RANGE},
         {"totals", {.shape = totals, .correct = INT64_MAX, .total = INT64_MAX}, OK},
-        {"bad shape", {.shape = {FORM_CLASSES, TASK_BINARY, 2}}, ERR_RANGE},
+        {"bad shape", {.shape = {FORM_CLASSES, TASK_BINARY, 2, 0}}, ERR_RANGE},
         {"NaN sum", {.shape = mean, .sum = NAN, .weight = 1}, ERR_RANGE},
         {"infinite weight", {.shape = mean, .sum = 1, .weight = INFINITY}, ERR_RANGE},
         {"negative weight", {.shape = mean, .sum = 1, .weight = -1}, ERR_RANGE},
@@ -160,7 +160,7 @@ Test(pack, what_is_no_batch_is_refused)
 Test(pack, a_small_buffer_is_told_the_size_and_left_alone)
 {
     static const struct class_entry ENTRIES[] = {{0, {300, 1, 1, 0}}, {9, {1, 1, 1, 0}}};
-    struct batch_content content = {.shape = {FORM_CLASSES, TASK_MULTICLASS, 10}, .entries = ENTRIES, .n_entries = 2};
+    struct batch_content content = {.shape = {FORM_CLASSES, TASK_MULTICLASS, 10, 0}, .entries = ENTRIES, .n_entries = 2};
     size_t size, needed;
     cr_assert_eq(batch_pack(&content, NULL, 0, &needed), ERR_FULL);
     uint8_t *out = malloc(needed);
@@ -185,12 +185,12 @@ static void samples(struct bytes out[N_SAMPLES])
     static const struct class_entry CLASSES[] = {{0, {300, 1, 2, 0}}, {3, {1, 2, 1, 0}}, {9, {7, 0, 0, 0}}};
     static const struct class_entry LABELS[] = {{1, {1, 2, 3, 400}}, {4, {0, 0, 0, 9}}}, BINARY = {0, {5, 6, 7, 8}};
     struct cell cells[] = {{0, 0, 5}, {1, 9, 300}, {9, 9, 1}};
-    struct batch_content totals = {.shape = {FORM_TOTALS, TASK_MULTICLASS, 0}, .correct = 27, .total = 320};
+    struct batch_content totals = {.shape = {FORM_TOTALS, TASK_MULTICLASS, 0, 0}, .correct = 27, .total = 320};
     struct batch_content broken = {.shape = {.form = FORM_MEAN}, .nonfinite = true};
     out[0] = pack_batch(&totals);
-    out[1] = pack_entries((struct shape){FORM_CLASSES, TASK_MULTICLASS, 10}, CLASSES, 3);
-    out[2] = pack_entries((struct shape){FORM_CLASSES, TASK_MULTILABEL, 5}, LABELS, 2);
-    out[3] = pack_entries((struct shape){FORM_CONFUSION, TASK_BINARY, 1}, &BINARY, 1);
+    out[1] = pack_entries((struct shape){FORM_CLASSES, TASK_MULTICLASS, 10, 0}, CLASSES, 3);
+    out[2] = pack_entries((struct shape){FORM_CLASSES, TASK_MULTILABEL, 5, 0}, LABELS, 2);
+    out[3] = pack_entries((struct shape){FORM_CONFUSION, TASK_BINARY, 1, 0}, &BINARY, 1);
     out[4] = pack_cells(10, cells, 3);
     out[5] = pack_mean(41.2537, 32);
     out[6] = pack_range(41.2537, 32.5, 0.1, 1.5);
@@ -333,7 +333,7 @@ Test(pack, other_encodings_are_refused)
         {"sum: rank out of range", 15, {0x03, 1, 1, 0, 0, 0, 0x80, 0x80, 0x04, 4, 4, 4, 0, 1, 4}},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        struct shape shape = {FORM_MEAN, TASK_BINARY, 77};
+        struct shape shape = {FORM_MEAN, TASK_BINARY, 77, 0};
         cr_assert_eq(packed_verify(ROWS[i].data, ROWS[i].size), ERR_CORRUPT, "%s", ROWS[i].name);
         if (packed_shape(ROWS[i].data, ROWS[i].size, &shape) != OK)
             cr_assert_eq(shape.num_classes, 77);

@@ -11,22 +11,22 @@
 
 #include "support.h"
 
-static const struct kind {
+static const struct sample {
     const char *name;
     struct shape shape;
 } KINDS[] = {
-    {"totals", {FORM_TOTALS, TASK_MULTICLASS, 0}},
-    {"binary totals", {FORM_TOTALS, TASK_BINARY, 1}},
-    {"classes", {FORM_CLASSES, TASK_MULTICLASS, 7}},
-    {"two classes", {FORM_CLASSES, TASK_MULTICLASS, 2}},
-    {"many classes", {FORM_CLASSES, TASK_MULTICLASS, STATE_CLASSES_MAX}},
-    {"binary", {FORM_CLASSES, TASK_BINARY, 1}},
-    {"labels", {FORM_CLASSES, TASK_MULTILABEL, 5}},
-    {"confusion", {FORM_CONFUSION, TASK_MULTICLASS, 6}},
-    {"large confusion", {FORM_CONFUSION, TASK_MULTICLASS, 3000}},
-    {"largest confusion", {FORM_CONFUSION, TASK_MULTICLASS, STATE_CLASSES_MAX}},
-    {"binary confusion", {FORM_CONFUSION, TASK_BINARY, 1}},
-    {"mean", {FORM_MEAN, TASK_MULTICLASS, 0}},
+    {"totals", {FORM_TOTALS, TASK_MULTICLASS, 0, 0}},
+    {"binary totals", {FORM_TOTALS, TASK_BINARY, 1, 0}},
+    {"classes", {FORM_CLASSES, TASK_MULTICLASS, 7, 0}},
+    {"two classes", {FORM_CLASSES, TASK_MULTICLASS, 2, 0}},
+    {"many classes", {FORM_CLASSES, TASK_MULTICLASS, STATE_CLASSES_MAX, 0}},
+    {"binary", {FORM_CLASSES, TASK_BINARY, 1, 0}},
+    {"labels", {FORM_CLASSES, TASK_MULTILABEL, 5, 0}},
+    {"confusion", {FORM_CONFUSION, TASK_MULTICLASS, 6, 0}},
+    {"large confusion", {FORM_CONFUSION, TASK_MULTICLASS, 3000, 0}},
+    {"largest confusion", {FORM_CONFUSION, TASK_MULTICLASS, STATE_CLASSES_MAX, 0}},
+    {"binary confusion", {FORM_CONFUSION, TASK_BINARY, 1, 0}},
+    {"mean", {FORM_MEAN, TASK_MULTICLASS, 0, 0}},
 };
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS, N_BATCHES = 40 };
 
@@ -257,7 +257,7 @@ Test(state, class_sorted_and_shuffled_batches_add_up_to_the_same)
         predicted[i] = random_below(&seed, 10) < 8 ? target[i] : (uint32_t)random_below(&seed, C);
         index[i] = i;
     }
-    struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, C};
+    struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, C, 0};
     struct metric_choice macro = choice_of("accuracy.macro");
     struct state sum[2], batch;
     double value[2], mean_of_batches[2] = {0, 0};
@@ -296,7 +296,7 @@ Test(state, class_sorted_and_shuffled_batches_add_up_to_the_same)
 Test(state, cells_may_be_left_out)
 {
     uint64_t seed = 7;
-    struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, 6};
+    struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, 6, 0};
     struct batch batches[N_BATCHES];
     random_batches(&shape, batches, &seed);
     struct state with, without;
@@ -326,7 +326,7 @@ Test(state, cells_come_out_sorted_and_complete)
 {
     uint64_t seed = 8;
     for (uint32_t c = 3; c < 400; c = c * 2 + 1) {
-        struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, c};
+        struct shape shape = {FORM_CONFUSION, TASK_MULTICLASS, c, 0};
         int64_t *matrix = calloc((size_t)c * c, sizeof *matrix);
         struct state s;
         new_state(&s, &shape);
@@ -372,7 +372,7 @@ Test(state, binary_states_have_their_four_cells)
     static const enum form FORMS[] = {FORM_CLASSES, FORM_CONFUSION};
     for (size_t i = 0; i < 2; i++) {
         struct class_entry entry = {0, {.tp = 5, .fp = 0, .fn = 2, .tn = 9}};
-        struct batch_content content = {.shape = {FORMS[i], TASK_BINARY, 1}, .entries = &entry, .n_entries = 1};
+        struct batch_content content = {.shape = {FORMS[i], TASK_BINARY, 1, 0}, .entries = &entry, .n_entries = 1};
         struct batch b = {.packed = pack_batch(&content), .samples = 16};
         struct state s;
         const struct cell *cells;
@@ -580,22 +580,22 @@ Test(state, shapes_are_checked)
         struct shape shape;
         bool is_valid;
     } ROWS[] = {
-        {{FORM_TOTALS, TASK_MULTICLASS, 0}, true},
-        {{FORM_TOTALS, TASK_MULTILABEL, 3}, true},
-        {{FORM_TOTALS, TASK_BINARY, 0}, true},
-        {{FORM_TOTALS, TASK_BINARY, 2}, false},
-        {{FORM_CLASSES, TASK_MULTICLASS, 0}, false},
-        {{FORM_CLASSES, TASK_BINARY, 1}, true},
-        {{FORM_CLASSES, TASK_BINARY, 2}, false},
-        {{FORM_CLASSES, TASK_MULTICLASS, STATE_CLASSES_MAX}, true},
-        {{FORM_CLASSES, TASK_MULTICLASS, STATE_CLASSES_MAX + 1}, false},
-        {{FORM_CONFUSION, TASK_MULTILABEL, 3}, false},
-        {{FORM_CONFUSION, TASK_BINARY, 1}, true},
-        {{FORM_MEAN, TASK_MULTICLASS, 0}, true},
-        {{FORM_MEAN, TASK_BINARY, 0}, false},
-        {{FORM_MEAN, TASK_MULTICLASS, 1}, false},
-        {{(enum form)4, TASK_MULTICLASS, 3}, false},
-        {{FORM_CLASSES, (enum task)3, 3}, false},
+        {{FORM_TOTALS, TASK_MULTICLASS, 0, 0}, true},
+        {{FORM_TOTALS, TASK_MULTILABEL, 3, 0}, true},
+        {{FORM_TOTALS, TASK_BINARY, 0, 0}, true},
+        {{FORM_TOTALS, TASK_BINARY, 2, 0}, false},
+        {{FORM_CLASSES, TASK_MULTICLASS, 0, 0}, false},
+        {{FORM_CLASSES, TASK_BINARY, 1, 0}, true},
+        {{FORM_CLASSES, TASK_BINARY, 2, 0}, false},
+        {{FORM_CLASSES, TASK_MULTICLASS, STATE_CLASSES_MAX, 0}, true},
+        {{FORM_CLASSES, TASK_MULTICLASS, STATE_CLASSES_MAX + 1, 0}, false},
+        {{FORM_CONFUSION, TASK_MULTILABEL, 3, 0}, false},
+        {{FORM_CONFUSION, TASK_BINARY, 1, 0}, true},
+        {{FORM_MEAN, TASK_MULTICLASS, 0, 0}, true},
+        {{FORM_MEAN, TASK_BINARY, 0, 0}, false},
+        {{FORM_MEAN, TASK_MULTICLASS, 1, 0}, false},
+        {{(enum form)4, TASK_MULTICLASS, 3, 0}, false},
+        {{FORM_CLASSES, (enum task)3, 3, 0}, false},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         struct state s;
