@@ -33,29 +33,6 @@ struct memory plain_memory(void)
     return test_memory(&forever);
 }
 
-uint64_t random_next(uint64_t *seed)
-{
-    uint64_t z = *seed += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-uint64_t random_below(uint64_t *seed, uint64_t bound)
-{
-    return random_next(seed) % bound;
-}
-
-void shuffle(size_t *index, size_t n, uint64_t *seed)
-{
-    for (size_t i = n; i > 1; i--) {
-        size_t j = random_below(seed, i);
-        size_t swap = index[i - 1];
-        index[i - 1] = index[j];
-        index[j] = swap;
-    }
-}
-
 struct bytes pack_batch(struct batch_content *content)
 {
     struct bytes b = {0};

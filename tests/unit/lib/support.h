@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "metric.h"
+#include "random.h"
 #include "state.h"
 
 /* What the tests of lib/ share. */
@@ -17,11 +18,6 @@ struct test_memory {
 };
 struct memory test_memory(struct test_memory *m);
 struct memory plain_memory(void);
-
-/** splitmix64: the same numbers everywhere. */
-uint64_t random_next(uint64_t *seed);
-uint64_t random_below(uint64_t *seed, uint64_t bound);
-void shuffle(size_t *index, size_t n, uint64_t *seed);
 
 /** Packed bytes, owned. */
 struct bytes {

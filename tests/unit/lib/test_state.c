@@ -27,6 +27,13 @@ static const struct sample {
     {"largest confusion", {FORM_CONFUSION, TASK_MULTICLASS, STATE_CLASSES_MAX, 0}},
     {"binary confusion", {FORM_CONFUSION, TASK_BINARY, 1, 0}},
     {"mean", {FORM_MEAN, TASK_MULTICLASS, 0, 0}},
+    {"scores", {FORM_SCORES, TASK_MULTICLASS, 3, 11}},
+    {"binary scores", {FORM_SCORES, TASK_BINARY, 1, STATE_THRESHOLDS_MAX}},
+    {"scores of labels", {FORM_SCORES, TASK_MULTILABEL, 20, 201}},
+    {"calibration", {FORM_CALIBRATION, TASK_MULTICLASS, 0, 10}},
+    {"one bin", {FORM_CALIBRATION, TASK_BINARY, 0, 1}},
+    {"exact match", {FORM_EXACT, TASK_MULTICLASS, 0, 0}},
+    {"regression", {FORM_REGRESSION, TASK_MULTICLASS, 0, 0}},
 };
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS, N_BATCHES = 40 };
 
@@ -37,75 +44,13 @@ struct batch {
     struct bytes packed;
 };
 
-static struct bytes random_entries(const struct shape *shape, uint64_t *seed)
-{
-    enum { MOST = 12 };
-    struct class_entry entries[MOST];
-    size_t n = 0;
-    uint32_t index = (uint32_t)random_below(seed, shape->num_classes);
-    while (n < MOST && index < shape->num_classes) {
-        struct class_counts k = {(int64_t)random_below(seed, 5), 0, (int64_t)random_below(seed, 3), 0};
-        if (shape->task != TASK_MULTICLASS) {
-            k.fp = (int64_t)random_below(seed, 300);
-            k.tn = (int64_t)random_below(seed, 4);
-        }
-        entries[n++] = (struct class_entry){index, k};
-        index += 1 + (uint32_t)random_below(seed, 1 + shape->num_classes / 8);
-    }
-    /* each wrong sample of one class is a false positive of another */
-    for (size_t i = 0; n > 1 && shape->task == TASK_MULTICLASS && i < n; i++)
-        entries[(i + 1) % n].counts.fp += entries[i].counts.fn;
-    struct batch_content content = {.shape = *shape, .entries = entries, .n_entries = n};
-    return pack_batch(&content);
-}
-
-static struct bytes random_cells(const struct shape *shape, uint64_t *seed)
-{
-    enum { MOST = 60 };
-    struct cell cells[MOST];
-    size_t n = 0;
-    for (size_t i = 0; i < MOST; i++) {
-        struct cell cell = {(uint32_t)random_below(seed, shape->num_classes),
-                            (uint32_t)random_below(seed, shape->num_classes), (int64_t)random_below(seed, 4)};
-        bool is_new = true;
-        for (size_t k = 0; k < n; k++)
-            is_new &= cells[k].target != cell.target || cells[k].predicted != cell.predicted;
-        if (is_new)
-            cells[n++] = cell;
-    }
-    struct batch_content content = {.shape = *shape, .cells = cells, .n_cells = n};
-    return pack_batch(&content);
-}
-
-static struct bytes random_mean(uint64_t *seed)
-{
-    static const double WEIGHTS[] = {0, 1, 32, 0.25, 31.7, 1e-3};
-    struct batch_content content = {.shape = {.form = FORM_MEAN}, .weight = WEIGHTS[random_below(seed, 6)]};
-    double loss = ldexp((double)(random_next(seed) >> 11), -52 - (int)random_below(seed, 30));
-    content.sum = loss * content.weight;
-    content.has_range = random_below(seed, 2) == 0;
-    content.min = loss / 2;
-    content.max = loss * 3;
-    content.nonfinite = random_below(seed, 8) == 0;
-    return pack_batch(&content);
-}
-
-static struct batch random_batch(const struct shape *shape, size_t i, uint64_t *seed)
+static struct batch batch_at(const struct shape *shape, size_t i, uint64_t *seed)
 {
     struct batch b = {.key = {(int64_t)(i / 20), (int64_t)(i / 4), (int64_t)(i % 4)}};
+    struct random_batch random;
+    random_batch(&random, shape, seed);
     b.samples = shape->form == FORM_MEAN ? 0 : (int64_t)random_below(seed, 100);
-    if (shape->form == FORM_MEAN) {
-        b.packed = random_mean(seed);
-    } else if (shape->form == FORM_TOTALS) {
-        int64_t total = (int64_t)random_below(seed, 1000);
-        struct batch_content content = {
-            .shape = *shape, .correct = (int64_t)random_below(seed, (uint64_t)total + 1), .total = total};
-        b.packed = pack_batch(&content);
-    } else if (shape->form == FORM_CONFUSION && shape->task == TASK_MULTICLASS) {
-        b.packed = random_cells(shape, seed);
-    } else {
-        b.packed = random_entries(shape, seed);
-    }
+    b.packed = pack_batch(&random.content);
     return b;
 }
 
@@ -143,7 +88,7 @@ static void copy(struct state *out, struct state *s)
 static void random_batches(const struct shape *shape, struct batch *batches, uint64_t *seed)
 {
     for (size_t i = 0; i < N_BATCHES; i++)
-        batches[i] = random_batch(shape, i, seed);
+        batches[i] = batch_at(shape, i, seed);
 }
 
 static void free_batches(struct batch *batches)
@@ -465,6 +410,8 @@ Test(state, batches_without_weight_or_not_finite_only_count)
 
 static struct batch huge_batch(const struct shape *shape, int64_t count)
 {
+    struct score_entry score = {.class = 0, .bin = 1, .pos = count};
+    struct calibration_entry bin = {.bin = 1, .count = count, .confidence = 0.5};
     struct class_entry entry = {shape->num_classes - 1, {.tp = count}};
     struct cell cell = {0, 0, count};
     struct batch_content content = {.shape = *shape, .correct = count, .total = count};
@@ -473,6 +420,11 @@ static struct batch huge_batch(const struct shape *shape, int64_t count)
     content.cells = &cell;
     content.n_cells = 1;
     content.sum = content.weight = 1.5e308;
+    content.scores = &score;
+    content.n_scores = 1;
+    content.calibration = &bin;
+    content.n_calibration = 1;
+    content.regression = (struct regression_content){.n = 1, .sum_squared_error = 1.5e308};
     return (struct batch){.packed = pack_batch(&content), .samples = 1};
 }
 
@@ -513,14 +465,14 @@ Test(state, other_shapes_and_bad_bytes_change_nothing)
     uint64_t seed = 12;
     for (size_t kind = 0; kind < N_KINDS; kind++) {
         struct state s, before;
-        struct batch b = random_batch(&KINDS[kind].shape, 0, &seed);
+        struct batch b = batch_at(&KINDS[kind].shape, 0, &seed);
         new_state(&s, &KINDS[kind].shape);
         add(&s, &b);
         copy(&before, &s);
         for (size_t other = 0; other < N_KINDS; other++) {
             if (other == kind)
                 continue;
-            struct batch foreign = random_batch(&KINDS[other].shape, 0, &seed);
+            struct batch foreign = batch_at(&KINDS[other].shape, 0, &seed);
             struct state foreign_state;
             new_state(&foreign_state, &KINDS[other].shape);
             cr_assert_eq(state_add_packed(&s, &b.key, 1, 1, foreign.packed.data, foreign.packed.size), ERR_SHAPE);
@@ -594,7 +546,25 @@ Test(state, shapes_are_checked)
         {{FORM_MEAN, TASK_MULTICLASS, 0, 0}, true},
         {{FORM_MEAN, TASK_BINARY, 0, 0}, false},
         {{FORM_MEAN, TASK_MULTICLASS, 1, 0}, false},
-        {{(enum form)4, TASK_MULTICLASS, 3, 0}, false},
+        {{FORM_MEAN, TASK_MULTICLASS, 0, 1}, false},
+        {{FORM_CLASSES, TASK_MULTICLASS, 3, 1}, false},
+        {{FORM_SCORES, TASK_MULTICLASS, 3, 2}, true},
+        {{FORM_SCORES, TASK_MULTICLASS, 3, 1}, false},
+        {{FORM_SCORES, TASK_MULTICLASS, 0, 11}, false},
+        {{FORM_SCORES, TASK_BINARY, 1, STATE_THRESHOLDS_MAX}, true},
+        {{FORM_SCORES, TASK_BINARY, 1, STATE_THRESHOLDS_MAX + 1}, false},
+        {{FORM_SCORES, TASK_BINARY, 2, 11}, false},
+        {{FORM_SCORES, TASK_MULTILABEL, 4096, 1024}, true},
+        {{FORM_SCORES, TASK_MULTILABEL, 4096, 1025}, false},
+        {{FORM_CALIBRATION, TASK_MULTILABEL, 0, STATE_BINS_MAX}, true},
+        {{FORM_CALIBRATION, TASK_MULTICLASS, 0, STATE_BINS_MAX + 1}, false},
+        {{FORM_CALIBRATION, TASK_MULTICLASS, 0, 0}, false},
+        {{FORM_CALIBRATION, TASK_MULTICLASS, 3, 10}, false},
+        {{FORM_EXACT, TASK_MULTICLASS, 0, 0}, true},
+        {{FORM_EXACT, TASK_MULTILABEL, 0, 0}, false},
+        {{FORM_REGRESSION, TASK_MULTICLASS, 0, 0}, true},
+        {{FORM_REGRESSION, TASK_MULTICLASS, 0, 5}, false},
+        {{(enum form)8, TASK_MULTICLASS, 3, 0}, false},
         {{FORM_CLASSES, (enum task)3, 3, 0}, false},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -609,13 +579,17 @@ Test(state, shapes_are_checked)
         enum task back;
         cr_assert(task_from_name(task_name(task), strlen(task_name(task)), &back) && back == task);
     }
-    for (enum form form = FORM_TOTALS; form <= FORM_MEAN; form++) {
+    for (enum form form = FORM_TOTALS; form <= FORM_REGRESSION; form++) {
         enum form back;
         cr_assert(form_from_name(form_name(form), strlen(form_name(form)), &back) && back == form);
     }
+    for (enum form form = FORM_SCORES; form <= FORM_REGRESSION; form++)
+        cr_assert_str_eq(kind_name(form_kind(form)), form_name(form));
+    cr_assert(form_kind(FORM_TOTALS) == KIND_COUNTS && form_kind(FORM_CONFUSION) == KIND_COUNTS &&
+              form_kind(FORM_MEAN) == KIND_MEAN);
     enum task task = TASK_BINARY;
     cr_assert(!task_from_name("multi", 5, &task) && !task_from_name("", 0, &task) && task == TASK_BINARY);
-    cr_assert(task_name((enum task)7) == NULL && form_name((enum form)7) == NULL);
+    cr_assert(task_name((enum task)7) == NULL && form_name((enum form)8) == NULL && kind_name((enum kind)6) == NULL);
 }
 
 Test(state, keys_order_by_epoch_step_rank)
