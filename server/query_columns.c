@@ -141,6 +141,7 @@ int columns_parse(struct request *q, struct column **out, size_t *n, struct prob
 /* ---- values ---- */
 
 struct column_scan {
+    enum column_fact fact;
     struct query_metric metric;
     struct metric_options options;
     struct state state;
@@ -151,8 +152,8 @@ struct column_scan {
 
 static int value_of_epoch(struct column_scan *scan, const struct rollup_row *row, double *value)
 {
-    if (scan->column->fact != COLUMN_VALUE) {
-        *value = (double)(scan->column->fact == COLUMN_FACT_EPOCH ? row->epoch : row->samples);
+    if (scan->fact != COLUMN_VALUE) {
+        *value = (double)(scan->fact == COLUMN_FACT_EPOCH ? row->epoch : row->samples);
         return OK;
     }
     const struct batch_key key = {row->epoch, row->last_step, 0};
@@ -187,7 +188,8 @@ static int scan_epochs(struct request *q, const struct column *c, const struct r
     int rc = stage_declaration_get(run->stages, c->stage, &q->arena, &declaration, p);
     if (rc != OK)
         return rc;
-    struct column_scan scan = {.metric = {.selector = c->selector, .series = series, .length = 1},
+    struct column_scan scan = {.fact = c->fact,
+                               .metric = {.selector = c->selector, .series = series, .length = 1},
                                .options = {.ignore_index = declaration.ignore_index},
                                .greatest = wants_greatest(c),
                                .value = NAN,
