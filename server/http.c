@@ -42,7 +42,9 @@ enum {
     SEND_S = 60, /* and a second for each SEND_RATE bytes */
     SEND_RATE = 16 * 1024,
     DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
-    DRAIN_S = 20,
+    DRAIN_S = 20,            /* for what handlers are at */
+    DRAIN_BODY_S = 2,        /* for bodies still arriving */
+    DRAIN_SEND_S = 5,        /* for answers on their way */
     DAEMONS_MAX = 16
 };
 
@@ -240,7 +242,7 @@ static enum MHD_Result dispatch(struct exchange *x)
 {
     const struct route *route = x->q.route;
 
-    if (x->rc == OK && x->body.size > 0 && head_is_gzip(&x->q))
+    if (x->rc == OK && head_is_gzip(&x->q))
         x->rc = body_unpack(&x->body, x->http->limits->body_bytes, &x->problem);
     if (x->rc != OK)
         return answer(x);
@@ -454,6 +456,7 @@ void http_quiesce(struct http *h)
 {
     atomic_store(&h->quiet, true);
     listener_quiesce(h->listener);
+    conn_hurry(listener_connections(h->listener), DRAIN_BODY_S, DRAIN_SEND_S);
 }
 
 bool http_stop(struct http *h)

@@ -145,3 +145,19 @@ void conn_cut_oldest(struct conn_list *l)
         cut(l, oldest);
     pthread_mutex_unlock(&l->mutex);
 }
+
+void conn_hurry(struct conn_list *l, int64_t body_s, int64_t sending_s)
+{
+    int64_t now = clock_monotonic_us();
+
+    pthread_mutex_lock(&l->mutex);
+    for (struct conn *c = l->head; c != NULL; c = c->next) {
+        int phase = atomic_load_explicit(&c->phase, memory_order_relaxed);
+        int64_t deadline = atomic_load_explicit(&c->deadline_us, memory_order_relaxed);
+        int64_t latest = now + (phase == CONN_BODY ? body_s : sending_s) * 1000000;
+        /* a phase that begins meanwhile brings a deadline of its own, which must not be overwritten */
+        if ((phase == CONN_BODY || phase == CONN_SENDING) && deadline > latest)
+            atomic_compare_exchange_strong(&c->deadline_us, &deadline, latest);
+    }
+    pthread_mutex_unlock(&l->mutex);
+}

@@ -35,4 +35,7 @@ void conn_cut_late(struct conn_list *l);
 /** conn_cut_oldest(l): the one that has waited longest for a complete header. */
 void conn_cut_oldest(struct conn_list *l);
 
+/** conn_hurry(l, body_s, sending_s): the server stops: a body has body_s from now, an answer on its way sending_s. */
+void conn_hurry(struct conn_list *l, int64_t body_s, int64_t sending_s);
+
 #endif

@@ -74,27 +74,36 @@ int head_take(const struct head *head, struct request *q, struct problem *p)
     return OK;
 }
 
+static bool is_gzip(const char *coding)
+{
+    return strcasecmp(coding, "gzip") == 0 || strcasecmp(coding, "x-gzip") == 0;
+}
+
 bool head_is_gzip(const struct request *q)
 {
-    return q->content_encoding != NULL &&
-           (strcasecmp(q->content_encoding, "gzip") == 0 || strcasecmp(q->content_encoding, "x-gzip") == 0);
+    bool takes_body = q->method == METHOD_POST || q->method == METHOD_PUT || q->method == METHOD_PATCH;
+
+    return takes_body && q->content_encoding != NULL && is_gzip(q->content_encoding);
 }
 
 int head_admit(struct request *q, const char *target, size_t size, const struct guard_framing *framing,
                const char **allow, struct problem *p)
 {
-    bool has_target = q->method != METHOD_OTHER && q->method != METHOD_REFUSED; /* OPTIONS * has no path */
-    int rc = has_target ? uri_parse(target, size, q, p) : OK;
+    int rc = q->method != METHOD_OTHER ? uri_parse(target, size, q, p) : OK;
 
-    if (rc != OK)
+    /* OPTIONS * and CONNECT host:port have no path, and need none to be refused */
+    if (rc != OK && q->method != METHOD_REFUSED)
         return rc;
+    if (rc != OK)
+        q->path = NULL;
     q->route = route_find(q->method, q, allow, p);
     if (q->route == NULL)
         return p->code;
     rc = route_check(q, p);
     if (rc != OK)
         return rc;
-    if (q->content_encoding != NULL && !head_is_gzip(q) && strcasecmp(q->content_encoding, "identity") != 0)
+    if (q->content_encoding != NULL && !is_gzip(q->content_encoding) &&
+        strcasecmp(q->content_encoding, "identity") != 0)
         return problem_set(p, PROBLEM_CONTENT_TYPE, NULL, "the only Content-Encoding understood is gzip");
     if (framing->has_length && framing->length > (uint64_t)q->app->limits.body_bytes)
         return problem_set(p, PROBLEM_TOO_LARGE, NULL, "the body is longer than %lld bytes (limit body_bytes)",

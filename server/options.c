@@ -101,6 +101,19 @@ static bool set_expires(struct options *o, const char *value, char *why, size_t 
            (snprintf(why, why_size, "--expires %s: must be a number and s, m, h, d or w, like 30d", value), false);
 }
 
+static bool set_token_file(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->token_file = value;
+    return value[0] != '\0' || (snprintf(why, why_size, "--token-file needs a file name"), false);
+}
+
+static bool set_if_missing(struct options *o, const char *value, char *why, size_t why_size)
+{
+    (void)value, (void)why, (void)why_size;
+    o->token_if_missing = true;
+    return true;
+}
+
 static const struct option {
     const char *name, *value, *variable;
     unsigned commands;
@@ -124,6 +137,10 @@ static const struct option {
     {"--scope", "read|write|admin", NULL, FOR_CREATE, false, set_scope,
      "what it allows (write); each includes those before it"},
     {"--expires", "30d", NULL, FOR_CREATE, false, set_expires, "when it ends: a number and s, m, h, d or w (never)"},
+    {"--token-file", "FILE", NULL, FOR_CREATE, false, set_token_file,
+     "take the token's text from a file (a container's secret) instead of making one"},
+    {"--if-missing", NULL, NULL, FOR_CREATE, false, set_if_missing,
+     "with --token-file: no error if it is there already"},
 };
 
 enum { N_OPTIONS = sizeof OPTIONS / sizeof OPTIONS[0] };

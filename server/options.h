@@ -41,8 +41,10 @@ struct options {
     const char *token_name;  /* "" */
     const char *token_scope; /* "write" */
     int64_t token_expires_s; /* from now; 0: never */
-    int64_t token_id;        /* COMMAND_TOKEN_REVOKE */
-    struct kept_list *kept;  /* private: the lists of the environment, cut up */
+    const char *token_file;  /* COMMAND_TOKEN_CREATE: where its text is; NULL: make one */
+    bool token_if_missing;
+    int64_t token_id;       /* COMMAND_TOKEN_REVOKE */
+    struct kept_list *kept; /* private: the lists of the environment, cut up */
 };
 
 /**

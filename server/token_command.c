@@ -1,15 +1,17 @@
 /** Tokens from the command line.  A token is shown once, when it is made; only its hash is stored. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "crypto.h"
 #include "store.h"
 #include "token_command.h"
 
-enum { SECRET = 32 };
+enum { SECRET = 32, TEXT_MIN = 32, TEXT_MAX = 256 };
 
 static const char PREFIX[] = "tally_"; /* so that scanners for leaked secrets recognise it */
 
@@ -19,19 +21,66 @@ static int fail(const struct problem *p)
     return 1;
 }
 
-static int create(const struct options *o)
+/* A token that nobody has used yet. */
+static bool make_text(char *text, size_t size)
 {
-    struct problem p = {0};
-    struct token_row row = {.created_at = clock_now_ms()};
     uint8_t secret[SECRET];
-    char text[sizeof PREFIX + 2 * SECRET];
 
-    if (crypto_random(secret, sizeof secret) != OK) {
+    if (size < sizeof PREFIX + 2 * SECRET || crypto_random(secret, sizeof secret) != OK) {
         fprintf(stderr, "tally: no random bytes\n");
-        return 1;
+        return false;
     }
     memcpy(text, PREFIX, sizeof PREFIX - 1);
     crypto_hex(secret, sizeof secret, text + sizeof PREFIX - 1);
+    return true;
+}
+
+/* The first line of a file: long enough not to be guessed, and such that a header can carry it. */
+static bool read_text(const char *path, char *text, size_t size)
+{
+    FILE *in = fopen(path, "r");
+    bool read = in != NULL && fgets(text, (int)size, in) != NULL;
+
+    if (in != NULL)
+        fclose(in);
+    if (!read) {
+        fprintf(stderr, "tally: cannot read a token from %s\n", path);
+        return false;
+    }
+    size_t n = strcspn(text, "\r\n");
+    bool fits = n + 1 < size;
+    text[n] = '\0';
+    for (size_t i = 0; i < n; i++)
+        fits = fits && text[i] > 0x20 && text[i] < 0x7f;
+    if (fits && n >= TEXT_MIN)
+        return true;
+    fprintf(stderr, "tally: the token in %s must be %d to %zu printable characters without blanks\n", path, TEXT_MIN,
+            size - 2);
+    return false;
+}
+
+struct search {
+    const uint8_t *sha256;
+    bool found;
+};
+
+static int compare_token(void *context, const struct token_row *row)
+{
+    struct search *search = context;
+
+    search->found = search->found || crypto_equal(row->sha256, search->sha256, sizeof row->sha256);
+    return OK;
+}
+
+static int create_token(const struct options *o)
+{
+    struct problem p = {0};
+    struct token_row row = {.created_at = clock_now_ms()};
+    struct search search = {row.sha256, false};
+    char text[TEXT_MAX];
+
+    if (o->token_file != NULL ? !read_text(o->token_file, text, sizeof text) : !make_text(text, sizeof text))
+        return 1;
     if (crypto_sha256(text, strlen(text), row.sha256) != OK) {
         fprintf(stderr, "tally: cannot hash\n");
         return 1;
@@ -40,11 +89,21 @@ static int create(const struct options *o)
     snprintf(row.scope, sizeof row.scope, "%s", o->token_scope);
     if (o->token_expires_s > 0)
         row.expires_at = row.created_at + o->token_expires_s * 1000;
+    if (o->token_file != NULL && access(o->db, F_OK) == 0 && store_token_list(o->db, compare_token, &search, &p) != OK)
+        return fail(&p);
+    if (search.found && o->token_if_missing)
+        return 0;
+    if (search.found) {
+        fprintf(stderr, "tally: this token is there already\n");
+        return 1;
+    }
     if (store_token_create(o->db, &row, &p) != OK)
         return fail(&p);
     /* the token alone on standard output: TOKEN=$(tally token create) */
-    printf("%s\n", text);
-    fprintf(stderr, "token %" PRId64 ", scope %s; it is not shown again\n", row.token, row.scope);
+    if (o->token_file == NULL)
+        printf("%s\n", text);
+    fprintf(stderr, "token %" PRId64 ", scope %s%s\n", row.token, row.scope,
+            o->token_file == NULL ? "; it is not shown again" : "");
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -69,7 +128,7 @@ static int put_token(void *context, const struct token_row *row)
     return OK;
 }
 
-static int list(const struct options *o)
+static int list_tokens(const struct options *o)
 {
     struct problem p = {0};
 
@@ -77,7 +136,7 @@ static int list(const struct options *o)
     return store_token_list(o->db, put_token, NULL, &p) == OK ? 0 : fail(&p);
 }
 
-static int revoke(const struct options *o)
+static int revoke_token(const struct options *o)
 {
     struct problem p = {0};
     bool found = false;
@@ -94,10 +153,10 @@ int token_command_run(const struct options *o)
 {
     switch (o->command) {
     case COMMAND_TOKEN_CREATE:
-        return create(o);
+        return create_token(o);
     case COMMAND_TOKEN_LIST:
-        return list(o);
+        return list_tokens(o);
     default:
-        return revoke(o);
+        return revoke_token(o);
     }
 }
