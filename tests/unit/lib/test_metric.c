@@ -72,9 +72,18 @@ static double value_of(const char *selector, struct state *s)
 
 Test(metric, the_catalogue_is_complete_and_consistent)
 {
-    static const char *const NAMES[] = {
-        "accuracy", "balanced_accuracy", "precision", "recall", "f1",   "fbeta", "specificity",
-        "npv",      "jaccard",           "hamming",   "mcc",    "kappa"};
+    static const char *const NAMES[] = {"accuracy",    "balanced_accuracy",
+                                        "precision",   "recall",
+                                        "f1",          "fbeta",
+                                        "specificity", "npv",
+                                        "jaccard",     "hamming",
+                                        "mcc",         "kappa",
+                                        "auroc",       "average_precision",
+                                        "ece",         "exact_match",
+                                        "perplexity",  "mse",
+                                        "rmse",        "mae",
+                                        "r2",          "explained_variance",
+                                        "pearson",     "concordance"};
     cr_assert_eq(metric_count(), sizeof NAMES / sizeof *NAMES);
     for (size_t i = 0; i < metric_count(); i++) {
         const struct metric *m = metric_at(i);
@@ -83,6 +92,8 @@ Test(metric, the_catalogue_is_complete_and_consistent)
         cr_assert(m->title[0] != '\0' && m->formula[0] != '\0' && m->low < m->high);
         cr_assert_eq(m->argument == METRIC_ARGUMENT_NAME, m->arg_names != NULL);
         cr_assert(m->averages == AVERAGES_NO_CHOICE || m->averages & (1U << m->average_default));
+        cr_assert_str_eq(m->series_default, strcmp(m->name, "perplexity") == 0 ? "nll" : "main");
+        cr_assert(kind_name(m->kind) != NULL && (!m->zero_division || m->kind == KIND_COUNTS));
     }
     cr_assert(metric_at(metric_count()) == NULL && metric_find("loss", 4) == NULL &&
               metric_find("f1.macro", 8) == NULL);
@@ -139,7 +150,21 @@ Test(metric, a_metric_without_its_counts_names_the_field_to_send)
         {"kappa", {FORM_CLASSES, TASK_MULTILABEL, 9, 0}, "not defined for multilabel"},
         {"balanced_accuracy", {FORM_CLASSES, TASK_MULTILABEL, 9, 0}, "not defined for multilabel"},
         {"balanced_accuracy", {FORM_CLASSES, TASK_BINARY, 1, 0}, NULL},
-        {"accuracy", {FORM_MEAN, TASK_MULTICLASS, 0, 0}, "weighted mean"},
+        {"accuracy", {FORM_MEAN, TASK_MULTICLASS, 0, 0}, "is a weighted mean: send correct and total"},
+        {"accuracy", {FORM_SCORES, TASK_BINARY, 1, 11}, "send correct and total"},
+        {"auroc", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "holds counts: send scores"},
+        {"auroc", {FORM_SCORES, TASK_MULTICLASS, 9, 11}, NULL},
+        {"auroc.micro", {FORM_SCORES, TASK_MULTICLASS, 9, 11}, "send scores with task multilabel"},
+        {"auroc.micro", {FORM_SCORES, TASK_MULTILABEL, 9, 11}, NULL},
+        {"average_precision.micro", {FORM_SCORES, TASK_BINARY, 1, 11}, NULL},
+        {"ece@l2", {FORM_CONFUSION, TASK_MULTICLASS, 9, 0}, "send calibration"},
+        {"ece", {FORM_CALIBRATION, TASK_MULTICLASS, 0, 15}, NULL},
+        {"exact_match", {FORM_CLASSES, TASK_MULTILABEL, 9, 0}, "send exact"},
+        {"exact_match", {FORM_EXACT, TASK_MULTICLASS, 0, 0}, NULL},
+        {"pearson", {FORM_EXACT, TASK_MULTICLASS, 0, 0}, "send regression"},
+        {"rmse", {FORM_REGRESSION, TASK_MULTICLASS, 0, 0}, NULL},
+        {"perplexity", {FORM_TOTALS, TASK_MULTICLASS, 9, 0}, "send sums: {\"nll\": [sum, tokens]}"},
+        {"perplexity", {FORM_MEAN, TASK_MULTICLASS, 0, 0}, NULL},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char text[300] = "untouched";
