@@ -1,6 +1,7 @@
 /*
  * Metrics of states: can a state give one, its value, and the proportion behind it.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "metric.h"
@@ -126,7 +127,7 @@ int metric_compute(const struct metric_choice *choice, struct state *s, const st
     }
     double value = row->of_state(choice, s, &status);
     if (status == OK)
-        *out = value;
+        *out = isfinite(value) ? value : NAN;
     return status;
 }
 

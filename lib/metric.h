@@ -86,8 +86,8 @@ size_t metric_length(const struct metric_choice *choice, const struct shape *sha
  *
  * s        of the metric's kind; with cells where metric_need() says NEED_CELLS.  Cells settle.
  * options  NULL for the defaults.
- * out      double[metric_length()].  NAN where the metric is undefined, or beyond the doubles
- *          (perplexity); never elsewhere.
+ * out      double[metric_length()].  NAN where the metric is undefined, or where it leaves
+ *          the doubles (perplexity, explained variance); never elsewhere, and never infinite.
  * Returns  OK; ERR_NEED; ERR_MEMORY.
  * Formulas docs/metrics.md, section 3; they are those of torchmetrics 1.9.0, with its edge rules.
  * Merging  Exact: computed once from summed counts.

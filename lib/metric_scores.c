@@ -144,6 +144,5 @@ double mean_perplexity(const struct metric_choice *choice, struct state *s, int 
 {
     (void)choice;
     (void)status;
-    double value = exp(mean_value(&s->mean));
-    return isfinite(value) ? value : NAN;
+    return exp(mean_value(&s->mean));
 }

@@ -74,3 +74,27 @@ struct metric_choice choice_of(const char *text)
     cr_assert(status == OK && !s.is_mean, "%s: %s", text, why);
     return s.choice;
 }
+
+struct state state_of(struct batch_content *content)
+{
+    struct state s;
+    cr_assert_eq(state_init(&s, &content->shape, true, plain_memory()), OK);
+    add_content(&s, content, 0);
+    return s;
+}
+
+void add_content(struct state *s, struct batch_content *content, int64_t samples)
+{
+    struct bytes packed = pack_batch(content);
+    cr_assert_eq(state_add_packed(s, NULL, samples, 1, packed.data, packed.size), OK);
+    bytes_free(&packed);
+}
+
+double value_of(const char *selector, struct state *s)
+{
+    double value = -77;
+    struct metric_choice choice = choice_of(selector);
+    cr_assert_eq(metric_length(&choice, &s->shape), 1);
+    cr_assert_eq(metric_compute(&choice, s, NULL, &value), OK, "%s", selector);
+    return value;
+}

@@ -29,6 +29,13 @@ struct bytes pack_state(struct state *s);               /* asserts OK */
 bool bytes_equal(struct bytes a, struct bytes b);
 void bytes_free(struct bytes *b);
 
+/** One batch of this content, in a new state (asserts OK); add_content() adds one more, of so many samples. */
+struct state state_of(struct batch_content *content);
+void add_content(struct state *s, struct batch_content *content, int64_t samples);
+
+/** The one value of a selector; asserts that there is one. */
+double value_of(const char *selector, struct state *s);
+
 /** A metric by its selector text ("fbeta@2.macro"); asserts that it parses. */
 struct metric_choice choice_of(const char *text);
 

@@ -137,9 +137,7 @@ static void add_random(struct state *s, uint64_t *seed)
 {
     struct random_batch random;
     random_batch(&random, &s->shape, seed);
-    struct bytes packed = pack_batch(&random.content);
-    cr_assert_eq(state_add_packed(s, NULL, 1 + (int64_t)random_below(seed, 9), 1, packed.data, packed.size), OK);
-    bytes_free(&packed);
+    add_content(s, &random.content, 1 + (int64_t)random_below(seed, 9));
 }
 
 /* Also where a step holds only ignored samples: it has no class, and scores 0. */

@@ -20,13 +20,6 @@ static struct state empty_state(enum form form, enum task task, uint32_t num_cla
     return s;
 }
 
-static void add_content(struct state *s, struct batch_content *content)
-{
-    struct bytes packed = pack_batch(content);
-    cr_assert_eq(state_add_packed(s, NULL, 0, 1, packed.data, packed.size), OK);
-    bytes_free(&packed);
-}
-
 static struct state state_of_matrix(uint32_t c, const int64_t *matrix)
 {
     struct state s = empty_state(FORM_CONFUSION, TASK_MULTICLASS, c);
@@ -34,7 +27,7 @@ static struct state state_of_matrix(uint32_t c, const int64_t *matrix)
     for (uint32_t i = 0; i < c * c; i++)
         cells[i] = (struct cell){i / c, i % c, matrix[i]};
     struct batch_content content = {.shape = s.shape, .cells = cells, .n_cells = (size_t)c * c};
-    add_content(&s, &content);
+    add_content(&s, &content, 0);
     free(cells);
     return s;
 }
@@ -46,7 +39,7 @@ static struct state state_of_classes(enum task task, uint32_t c, const struct cl
     for (uint32_t i = 0; i < c; i++)
         entries[i] = (struct class_entry){i, counts[i]};
     struct batch_content content = {.shape = s.shape, .entries = entries, .n_entries = c};
-    add_content(&s, &content);
+    add_content(&s, &content, 0);
     free(entries);
     return s;
 }
@@ -55,17 +48,8 @@ static struct state state_of_totals(enum task task, int64_t correct, int64_t tot
 {
     struct state s = empty_state(FORM_TOTALS, task, 0);
     struct batch_content content = {.shape = s.shape, .correct = correct, .total = total};
-    add_content(&s, &content);
+    add_content(&s, &content, 0);
     return s;
-}
-
-static double value_of(const char *selector, struct state *s)
-{
-    double value = -77;
-    struct metric_choice choice = choice_of(selector);
-    cr_assert_eq(metric_length(&choice, &s->shape), 1);
-    cr_assert_eq(metric_compute(&choice, s, NULL, &value), OK, "%s", selector);
-    return value;
 }
 
 /* ---- the catalogue ---- */
@@ -169,7 +153,8 @@ Test(metric, a_metric_without_its_counts_names_the_field_to_send)
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char text[300] = "untouched";
         struct metric_choice choice = choice_of(ROWS[i].selector);
-        struct state s = empty_state(ROWS[i].shape.form, ROWS[i].shape.task, ROWS[i].shape.num_classes);
+        struct state s;
+        cr_assert_eq(state_init(&s, &ROWS[i].shape, true, plain_memory()), OK);
         int status = metric_check(&choice, &ROWS[i].shape, text, sizeof text);
         cr_assert_eq(status, ROWS[i].says == NULL ? OK : ERR_NEED, "row %zu, %s: %s", i, ROWS[i].selector, text);
         cr_assert(strstr(text, ROWS[i].says != NULL ? ROWS[i].says : "untouched") != NULL, "row %zu: %s", i, text);
@@ -427,6 +412,38 @@ Test(metric, values_stay_in_their_range)
             state_release(&states[i]);
         }
     }
+}
+
+Test(metric, perplexity_is_read_off_a_weighted_mean)
+{
+    struct batch_content a = {.shape = {.form = FORM_MEAN}, .sum = 30, .weight = 20}, b = a, huge = a;
+    b.sum = 2;
+    b.weight = 12;
+    huge.sum = 1e6;
+    huge.weight = 1;
+    struct state s = state_of(&a);
+    add_content(&s, &b, 0);
+    cr_assert_float_eq(value_of("perplexity", &s), exp(1), 1e-14);
+    add_content(&s, &huge, 0);
+    cr_assert(isnan(value_of("perplexity", &s)), "beyond the doubles");
+    state_clear(&s);
+    cr_assert(isnan(value_of("perplexity", &s)));
+    state_release(&s);
+}
+
+Test(metric, exact_match_is_a_share_and_a_proportion)
+{
+    struct batch_content a = {.shape = {.form = FORM_EXACT}, .correct = 3, .total = 5};
+    struct state s = state_of(&a);
+    struct metric_choice choice = choice_of("exact_match");
+    int64_t k, n;
+    add_content(&s, &a, 0);
+    cr_assert(value_of("exact_match", &s) == 0.6 && state_primary(&s) == 0.6);
+    cr_assert(metric_proportion(&choice, &s, 0, &k, &n) && k == 6 && n == 10);
+    state_clear(&s);
+    cr_assert(value_of("exact_match", &s) == 0, "nothing: 0, as torchmetrics");
+    cr_assert(metric_proportion(&choice, &s, 0, &k, &n) && k == 0 && n == 0);
+    state_release(&s);
 }
 
 /* ---- proportions ---- */

@@ -160,7 +160,8 @@ Test(pack, what_is_no_batch_is_refused)
 Test(pack, a_small_buffer_is_told_the_size_and_left_alone)
 {
     static const struct class_entry ENTRIES[] = {{0, {300, 1, 1, 0}}, {9, {1, 1, 1, 0}}};
-    struct batch_content content = {.shape = {FORM_CLASSES, TASK_MULTICLASS, 10, 0}, .entries = ENTRIES, .n_entries = 2};
+    struct batch_content content = {
+        .shape = {FORM_CLASSES, TASK_MULTICLASS, 10, 0}, .entries = ENTRIES, .n_entries = 2};
     size_t size, needed;
     cr_assert_eq(batch_pack(&content, NULL, 0, &needed), ERR_FULL);
     uint8_t *out = malloc(needed);
@@ -178,7 +179,35 @@ Test(pack, a_small_buffer_is_told_the_size_and_left_alone)
 /* ---- reading ---- */
 
 /* One packed thing of each kind; a batch of counts and a sum of counts have one form. */
-enum { N_SAMPLES = 9 };
+enum { N_SAMPLES = 16 };
+
+/* Of the kinds that are no counts and no means. */
+static void more_samples(struct bytes out[7])
+{
+    struct score_entry scores[] = {{0, 3, 5, 300}, {2, 0, 0, 1}, {2, 4, 7, 0}};
+    struct calibration_entry bins[] = {{0, 5, 1, 0.3}, {3, 2, 0, 1.5}, {10, 300, 300, 300}}, tiny = {3, 1, 0, 1e-30};
+    struct regression_content moments = {7, 0.1, -3, 2.5, 4, 1.25, -0.5, 3, 40};
+    struct batch_content exact = {.shape = {.form = FORM_EXACT}, .correct = 27, .total = 320};
+    struct batch_content histogram = {.shape = {FORM_SCORES, TASK_MULTILABEL, 3, 5}, .scores = scores, .n_scores = 3};
+    struct batch_content calibration = {
+        .shape = {FORM_CALIBRATION, TASK_BINARY, 0, 10}, .calibration = bins, .n_calibration = 3};
+    struct batch_content regression = {.shape = {.form = FORM_REGRESSION}, .regression = moments};
+    struct batch_content none = {.shape = {.form = FORM_REGRESSION}};
+    out[0] = pack_batch(&exact);
+    out[1] = pack_batch(&histogram);
+    out[2] = pack_batch(&calibration);
+    out[3] = pack_batch(&regression);
+    out[4] = pack_batch(&none);
+    struct state s = state_of(&regression);
+    out[5] = pack_state(&s);
+    state_release(&s);
+    s = state_of(&calibration);
+    calibration.calibration = &tiny;
+    calibration.n_calibration = 1;
+    add_content(&s, &calibration, 0);
+    out[6] = pack_state(&s);
+    state_release(&s);
+}
 
 static void samples(struct bytes out[N_SAMPLES])
 {
@@ -206,6 +235,7 @@ static void samples(struct bytes out[N_SAMPLES])
     bytes_free(&tiny);
     out[8] = pack_state(&s);
     state_release(&s);
+    more_samples(out + 9);
 }
 
 /* The content of a mean batch, read through a state, written again. */
@@ -336,6 +366,29 @@ Test(pack, other_encodings_are_refused)
         {"mean: a range that says nothing", 6, {0x03, 4, 4, 4, 4, 4}},
         {"mean: min above max", 6, {0x03, 4, 4, 4, 12, 8}},
         {"sum: parts that are not canonical", 15, {0x03, 1, 1, 0, 0, 0, 0, 4, 4, 4, 2, 4, 4, 1, 4}},
+        {"scores: one threshold", 4, {0x04, 1, 1, 0}},
+        {"scores: too many thresholds", 5, {0x04, 1, 0x92, 0x4e, 0}},
+        {"scores: too many cells", 7, {0x04, 0x80, 0x80, 0x04, 0x80, 0x01, 0}},
+        {"scores: an entry without counts", 5, {0x04, 3, 5, 1, 0}},
+        {"scores: a count of 0", 6, {0x04, 3, 5, 1, 1, 0}},
+        {"scores: a cell outside", 6, {0x04, 3, 5, 1, 15 << 2 | 1, 1}},
+        {"scores: binary with two classes", 4, {0x14, 2, 5, 0}},
+        {"calibration: no bins", 3, {0x05, 0, 0}},
+        {"calibration: too many bins", 4, {0x05, 0x91, 0x4e, 0}},
+        {"calibration: no samples", 6, {0x05, 3, 1, 0, 0, 0}},
+        {"calibration: more correct than samples", 7, {0x05, 3, 1, 1, 1, 2, 0}},
+        {"calibration: a bin outside", 6, {0x05, 3, 1, 4 << 2, 1, 0}},
+        {"calibration: negative confidence", 6, {0x05, 3, 1, 0, 1, 2}},
+        {"calibration: one part said to be several", 7, {0x05, 3, 1, 2, 1, 1, 4}},
+        {"calibration: no parts", 6, {0x05, 3, 1, 2, 1, 0}},
+        {"exact: more correct than total", 3, {0x06, 3, 2}},
+        {"exact: with a task", 3, {0x16, 1, 2}},
+        {"regression: unknown flags", 3, {0x07, 2, 0}},
+        {"regression: numbers of nothing", 11, {0x07, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+        {"regression: a number missing", 10, {0x07, 0, 1, 0, 0, 0, 0, 0, 0, 0}},
+        {"regression: negative m2", 11, {0x07, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0}},
+        {"regression: parts of nothing", 11, {0x07, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+        {"regression: negative squares", 12, {0x07, 1, 1, 0, 0, 1, 2, 0, 0, 0, 0, 0}},
         {"sum: no weight", 12, {0x03, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
         {"sum: rank out of range", 15, {0x03, 1, 1, 0, 0, 0, 0x80, 0x80, 0x04, 4, 4, 4, 0, 1, 4}},
     };

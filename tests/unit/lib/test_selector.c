@@ -31,6 +31,16 @@ Test(selector, metrics_read_as_written)
         {"parity:f1.macro", "parity", "f1", AVERAGE_MACRO, 1, 0},
         {"a/b.c-d_e:fbeta@0.5.macro", "a/b.c-d_e", "fbeta", AVERAGE_MACRO, 0.5, 0},
         {"accuracy:accuracy", "accuracy", "accuracy", AVERAGE_MICRO, 1, 0},
+        {"auroc", "main", "auroc", AVERAGE_MACRO, 1, 0},
+        {"auroc.none", "main", "auroc", AVERAGE_NONE, 1, 0},
+        {"teacher:average_precision.weighted", "teacher", "average_precision", AVERAGE_WEIGHTED, 1, 0},
+        {"ece", "main", "ece", AVERAGE_MICRO, 1, 0},
+        {"ece@l2", "main", "ece", AVERAGE_MICRO, 1, 1},
+        {"ece@max", "main", "ece", AVERAGE_MICRO, 1, 2},
+        {"exact_match", "main", "exact_match", AVERAGE_MICRO, 1, 0},
+        {"perplexity", "nll", "perplexity", AVERAGE_MICRO, 1, 0},
+        {"x/nll:perplexity", "x/nll", "perplexity", AVERAGE_MICRO, 1, 0},
+        {"concordance", "main", "concordance", AVERAGE_MICRO, 1, 0},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         struct selector s;
