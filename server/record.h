@@ -19,10 +19,10 @@ struct measure {
     char name[129];          /* the series: "main", "loss", "parity", ... */
     struct shape shape;
     int64_t samples;         /* 0 for means */
-    int64_t correct;         /* 0 for means */
+    int64_t correct;         /* 0 for all kinds but counts */
     const uint8_t *state;    /* packed */
     uint32_t state_size;
-    char field[24];          /* where it came from, for pointers: "correct", "tp", "sums", ... */
+    char field[24];          /* where it came from, for pointers: "correct", "tp", "scores", "sums", ... */
 };
 
 struct record {
@@ -30,7 +30,7 @@ struct record {
     struct batch_key key;
     int64_t time;            /* ms since 1970; -1: not said, arrival counts */
     const char *attempt;     /* NULL: none */
-    struct measure *measures; /* [n_measures], n_measures >= 1; names differ within a record */
+    struct measure *measures; /* [n_measures], n_measures >= 1; (name, kind) differs within a record */
     size_t n_measures;
     size_t index;            /* 0-based place in the body */
 };

@@ -75,7 +75,7 @@ struct batch_row {
     int64_t run, series;
     struct batch_key key;
     int64_t samples;               /* 0 for means */
-    int64_t correct;               /* 0 for means */
+    int64_t correct;               /* 0 for all kinds but counts */
     int64_t logged_at;             /* when it happened (record.time, else arrival) */
     const uint8_t *state;          /* packed, borrowed */
     size_t state_size;
@@ -179,9 +179,9 @@ int store_write_purge(struct store *s, int64_t limit, bool *more, struct problem
 /* ---- series ---- */
 
 int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct series_row *row), void *context,
-                      struct problem *p); /* by stage, then name */
-int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, struct series_row *out, bool *found,
-                      struct problem *p);
+                      struct problem *p); /* by stage, name, then kind */
+int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, enum kind kind,
+                      struct series_row *out, bool *found, struct problem *p);
 /** Insert (row->series == 0: set) or write batches, samples, epochs, last_epoch, last_step. */
 int store_write_series(struct store *s, struct series_row *row, struct problem *p);
 int store_write_series_delete(struct store *s, int64_t run, int64_t series, struct problem *p);

@@ -4,7 +4,7 @@
 #include "store_sqlite.h"
 
 #define SERIES_COLUMNS                                                                                                 \
-    "run, series, stage, name, form, task, num_classes, batches, samples, epochs, last_epoch, last_step"
+    "run, series, stage, name, kind, form, task, num_classes, bins, batches, samples, epochs, last_epoch, last_step"
 
 static void read_series(struct sql *q, struct series_row *row)
 {
@@ -13,14 +13,15 @@ static void read_series(struct sql *q, struct series_row *row)
     row->series = sql_column_int(q, 1);
     sql_column_copy(q, 2, row->stage, sizeof row->stage);
     sql_column_copy(q, 3, row->name, sizeof row->name);
-    row->shape.form = (enum form)sql_column_int(q, 4);
-    row->shape.task = (enum task)sql_column_int(q, 5);
-    row->shape.num_classes = (uint32_t)sql_column_int(q, 6);
-    row->batches = sql_column_int(q, 7);
-    row->samples = sql_column_int(q, 8);
-    row->epochs = sql_column_int(q, 9);
-    row->last_epoch = sql_column_int(q, 10);
-    row->last_step = sql_column_int(q, 11);
+    row->shape.form = (enum form)sql_column_int(q, 5); /* column 4, the kind, follows from it */
+    row->shape.task = (enum task)sql_column_int(q, 6);
+    row->shape.num_classes = (uint32_t)sql_column_int(q, 7);
+    row->shape.bins = (uint32_t)sql_column_int(q, 8);
+    row->batches = sql_column_int(q, 9);
+    row->samples = sql_column_int(q, 10);
+    row->epochs = sql_column_int(q, 11);
+    row->last_epoch = sql_column_int(q, 12);
+    row->last_step = sql_column_int(q, 13);
 }
 
 int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct series_row *row),
@@ -31,7 +32,7 @@ int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context
     int status, answer = OK;
 
     sql_begin(&q, c, "read the series of a run",
-              "SELECT " SERIES_COLUMNS " FROM series WHERE run = ?1 ORDER BY stage, name");
+              "SELECT " SERIES_COLUMNS " FROM series WHERE run = ?1 ORDER BY stage, name, kind");
     sql_int(&q, run);
     while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK) {
         struct series_row row;
@@ -44,17 +45,18 @@ int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context
     return answer == STORE_STOP ? OK : answer;
 }
 
-int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, struct series_row *out,
-                      bool *found, struct problem *p)
+int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, enum kind kind,
+                      struct series_row *out, bool *found, struct problem *p)
 {
     struct sql q;
     bool row = false;
 
     sql_begin(&q, c, "read a series",
-              "SELECT " SERIES_COLUMNS " FROM series WHERE run = ?1 AND stage = ?2 AND name = ?3");
+              "SELECT " SERIES_COLUMNS " FROM series WHERE run = ?1 AND stage = ?2 AND name = ?3 AND kind = ?4");
     sql_int(&q, run);
     sql_text(&q, stage);
     sql_text(&q, name);
+    sql_int(&q, kind);
     int status = sql_step(&q, &row, p);
     if (status == OK) {
         *found = row;
@@ -73,13 +75,15 @@ static int insert_series(struct store *s, struct series_row *row, struct problem
     sql_begin(&q, &s->writer, "create a series",
               "INSERT INTO series (" SERIES_COLUMNS
               ") VALUES (?1, (SELECT coalesce(max(series), 0) + 1 FROM series WHERE "
-              "run = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING series");
+              "run = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING series");
     sql_int(&q, row->run);
     sql_text(&q, row->stage);
     sql_text(&q, row->name);
+    sql_int(&q, form_kind(row->shape.form));
     sql_int(&q, row->shape.form);
     sql_int(&q, row->shape.task);
     sql_int(&q, row->shape.num_classes);
+    sql_int(&q, row->shape.bins);
     sql_int(&q, row->batches);
     sql_int(&q, row->samples);
     sql_int(&q, row->epochs);

@@ -50,23 +50,31 @@ CREATE TABLE run_tag (
     PRIMARY KEY (run, tag)
 ) STRICT, WITHOUT ROWID;
 
--- The batches of one measure of one stage.  The shape (task, num_classes, form) is fixed by the first
--- record; the sums are kept by the writer.
+-- The batches of one measure of one stage.  What is counted under one name in several ways (counts, score
+-- histograms, ...) is a series for each kind; the name of a weighted mean has no other kind beside it, which the
+-- writer sees to.  The shape (form, task, num_classes, bins) is fixed by the first record; the sums are kept by
+-- the writer.
 CREATE TABLE series (
     run         INTEGER NOT NULL REFERENCES run,
     series      INTEGER NOT NULL,                 -- 1, 2, ... within the run
     stage       TEXT NOT NULL,                    -- train, val, test, ...
     name        TEXT NOT NULL,                    -- main, loss, ...
-    form        INTEGER NOT NULL,                 -- 0 totals, 1 per class, 2 confusion, 3 weighted mean
-    task        INTEGER NOT NULL,                 -- 0 multiclass, 1 binary, 2 multilabel
-    num_classes INTEGER NOT NULL,                 -- 0 where it means nothing
+    kind        INTEGER NOT NULL,                 -- 0 counts, 1 scores, 2 calibration, 3 exact match, 4 regression, 5 weighted mean
+    form        INTEGER NOT NULL,                 -- kind 0: 0 totals, 1 per class, 2 confusion; else one a kind:
+                                                  -- 3 weighted mean, 4 scores, 5 calibration, 6 exact match, 7 regression
+    task        INTEGER NOT NULL CHECK (task BETWEEN 0 AND 2), -- 0 multiclass, 1 binary, 2 multilabel
+    num_classes INTEGER NOT NULL CHECK (num_classes >= 0),     -- 0 where it means nothing
+    bins        INTEGER NOT NULL,                 -- scores: thresholds; calibration: bins of confidence; else 0
     batches     INTEGER NOT NULL,
     samples     INTEGER NOT NULL,                 -- stops at 2^63-1
     epochs      INTEGER NOT NULL,                 -- distinct epochs
     last_epoch  INTEGER NOT NULL,                 -- the greatest (epoch, step); -1 while empty
     last_step   INTEGER NOT NULL,
     PRIMARY KEY (run, series),
-    UNIQUE (run, stage, name)
+    UNIQUE (run, stage, name, kind),
+    CHECK (CASE kind WHEN 0 THEN form BETWEEN 0 AND 2 WHEN 1 THEN form = 4 WHEN 2 THEN form = 5 WHEN 3 THEN form = 6
+           WHEN 4 THEN form = 7 WHEN 5 THEN form = 3 ELSE 0 END),
+    CHECK (CASE kind WHEN 1 THEN bins >= 2 WHEN 2 THEN bins >= 1 ELSE bins = 0 END)
 ) STRICT, WITHOUT ROWID;
 
 -- What one rank saw in one step.  The key is the identity of a batch: the same key again is a
@@ -79,7 +87,7 @@ CREATE TABLE batch (
     step      INTEGER NOT NULL,
     rank      INTEGER NOT NULL,
     samples   INTEGER NOT NULL,                   -- seen, ignored ones included; 0 for weighted means
-    correct   INTEGER NOT NULL,                   -- 0 for weighted means
+    correct   INTEGER NOT NULL,                   -- 0 for all kinds but counts
     logged_at INTEGER NOT NULL,                   -- when it happened; not part of the content
     state     BLOB NOT NULL,
     PRIMARY KEY (run, series, epoch, step, rank)
@@ -102,7 +110,7 @@ CREATE TABLE rollup (
     first_step  INTEGER NOT NULL,
     last_step   INTEGER NOT NULL,
     first_time  INTEGER NOT NULL,                 -- the earliest logged_at
-    primary_min REAL,                             -- of the batches' accuracy or mean; NULL: none is defined
+    primary_min REAL,                             -- of the batches' accuracy, mean, ... (state_primary() in lib/state.h); NULL: none is defined
     primary_max REAL,
     revision    INTEGER NOT NULL,                 -- the run's revision when this row last changed
     ranks       BLOB NOT NULL,                    -- distinct ranks, as gaps (server/rank_set.c)
