@@ -12,10 +12,9 @@
 
 /** The bodies of calls that change a run: strict, every unknown field refused by name. */
 enum {
-    RUN_NAME_MAX = 256,       /* bytes */
-    RUN_NOTES_MAX = 65536,    /* bytes */
-    RUN_CONFIG_MAX = 1 << 20, /* bytes of a config's text, as sent */
-    CLASS_NAME_MAX = 256      /* bytes */
+    RUN_NAME_MAX = 256,    /* bytes */
+    RUN_NOTES_MAX = 65536, /* bytes */
+    CLASS_NAME_MAX = 256   /* bytes */
 };
 
 /**

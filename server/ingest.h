@@ -24,6 +24,9 @@
  */
 enum job_kind { JOB_BATCHES, JOB_RUN_PUT, JOB_RUN_PATCH, JOB_RUN_DELETE, JOB_REWIND };
 
+/* Bytes of a run's config and of its stages, as texts, once merged: many small patches must not grow them for ever. */
+enum { RUN_CONFIG_MAX = 1 << 20, RUN_STAGES_MAX = 4 << 20 };
+
 /* A merge of a run document: NULL or has_… false: not said.  Texts are JSON where the name says so. */
 struct run_change {
     const char *project;       /* NULL: not said */

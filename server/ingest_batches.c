@@ -51,18 +51,27 @@ static void pointer_to(const struct settling *s, bool field, char *out, size_t s
 
 static void describe_shape(const struct shape *shape, char *out, size_t size)
 {
-    static const char *const WHAT[] = {[FORM_TOTALS] = "totals",
-                                       [FORM_CLASSES] = "counts per class",
-                                       [FORM_CONFUSION] = "a confusion matrix",
-                                       [FORM_MEAN] = "a weighted mean"};
+    static const struct {
+        const char *what, *bins; /* bins NULL: it has none */
+        bool has_task;
+    } FORMS[] = {[FORM_TOTALS] = {"totals", NULL, true},
+                 [FORM_CLASSES] = {"counts per class", NULL, true},
+                 [FORM_CONFUSION] = {"a confusion matrix", NULL, true},
+                 [FORM_MEAN] = {"a weighted mean", NULL, false},
+                 [FORM_SCORES] = {"score histograms", "thresholds", true},
+                 [FORM_CALIBRATION] = {"calibration bins", "bins", true},
+                 [FORM_EXACT] = {"exact matches", NULL, false},
+                 [FORM_REGRESSION] = {"regression moments", NULL, false}};
+    char classes[32] = "", bins[32] = "";
 
-    if (shape->form == FORM_MEAN)
-        snprintf(out, size, "%s", WHAT[shape->form]);
-    else if (shape->num_classes == 0)
-        snprintf(out, size, "%s (%s)", WHAT[shape->form], task_name(shape->task));
+    if (shape->num_classes > 0)
+        snprintf(classes, sizeof classes, ", num_classes %" PRIu32, shape->num_classes);
+    if (FORMS[shape->form].bins != NULL)
+        snprintf(bins, sizeof bins, ", %s %" PRIu32, FORMS[shape->form].bins, shape->bins);
+    if (FORMS[shape->form].has_task)
+        snprintf(out, size, "%s (%s%s%s)", FORMS[shape->form].what, task_name(shape->task), classes, bins);
     else
-        snprintf(out, size, "%s (%s, num_classes %" PRIu32 ")", WHAT[shape->form], task_name(shape->task),
-                 shape->num_classes);
+        snprintf(out, size, "%s", FORMS[shape->form].what);
 }
 
 static int refuse_shape(const struct settling *s, const struct shape *stored)
@@ -81,10 +90,11 @@ static int refuse_conflict(const struct settling *s, bool stored)
     char pointer[32];
 
     pointer_to(s, false, pointer, sizeof pointer);
-    return problem_set(&s->job->problem, PROBLEM_CONFLICT, pointer,
-                       "stage %s, name %s, epoch %" PRId64 ", step %" PRId64 ", rank %" PRId64 " %s with other content",
-                       s->record->stage, s->measure->name, s->record->key.epoch, s->record->key.step,
-                       s->record->key.rank, stored ? "is stored already" : "came just before");
+    return problem_set(
+        &s->job->problem, PROBLEM_CONFLICT, pointer,
+        "stage %s, name %s (%s), epoch %" PRId64 ", step %" PRId64 ", rank %" PRId64 " %s with other content",
+        s->record->stage, s->measure->name, kind_name(form_kind(s->measure->shape.form)), s->record->key.epoch,
+        s->record->key.step, s->record->key.rank, stored ? "is stored already" : "came just before");
 }
 
 static int refuse_sum(const struct settling *s, int status)
@@ -97,7 +107,10 @@ static int refuse_sum(const struct settling *s, int status)
     return problem_set(&s->job->problem, PROBLEM_COUNT_OVERFLOW, pointer,
                        "the sum over epoch %" PRId64 " of series %s, stage %s, would leave %s", s->record->key.epoch,
                        s->measure->name, s->record->stage,
-                       s->measure->shape.form == FORM_MEAN ? "the range of doubles" : "64 bits");
+                       s->measure->shape.form == FORM_MEAN ? "the range of doubles"
+                       : s->measure->shape.form == FORM_CALIBRATION || s->measure->shape.form == FORM_REGRESSION
+                           ? "64 bits or the range of doubles"
+                           : "64 bits");
 }
 
 /* ---- attempts ---- */
@@ -138,12 +151,37 @@ static bool same_content(const struct measure *m, int64_t samples, const uint8_t
     return m->samples == samples && m->state_size == size && memcmp(m->state, state, size) == 0;
 }
 
+static int look_up(struct settling *s, enum kind kind, struct group_series **out)
+{
+    return group_find_series(s->g, s->run, s->record->stage, s->measure->name, kind, out, &s->job->problem);
+}
+
+/* A selector tells a mean from all else by its name alone, so the two never share one. */
+static int check_name(struct settling *s, enum kind kind)
+{
+    for (enum kind other = KIND_COUNTS; other <= KIND_MEAN; other++) {
+        struct group_series *series = NULL;
+        if ((kind == KIND_MEAN) == (other == KIND_MEAN))
+            continue;
+        int status = look_up(s, other, &series);
+        if (status == OK && series != NULL)
+            status = refuse_shape(s, &series->row.shape);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
 static int find_series(struct settling *s, struct group_series **out)
 {
-    int status = group_find_series(s->g, s->run, s->record->stage, s->measure->name, out, &s->job->problem);
+    enum kind kind = form_kind(s->measure->shape.form);
+    int status = look_up(s, kind, out);
 
-    if (status == OK && *out == NULL)
-        return group_new_series(s->g, s->run, s->record->stage, s->measure, out, &s->job->problem);
+    if (status == OK && *out == NULL) {
+        status = check_name(s, kind);
+        return status != OK ? status
+                            : group_new_series(s->g, s->run, s->record->stage, s->measure, out, &s->job->problem);
+    }
     if (status == OK && !shape_equal(&(*out)->row.shape, &s->measure->shape))
         return refuse_shape(s, &(*out)->row.shape);
     return status;

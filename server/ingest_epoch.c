@@ -99,22 +99,30 @@ static int make_hot(struct group *g, struct group_epoch *e)
     return OK;
 }
 
-/* The value of one batch alone.  For counts it follows from what the sum grew by. */
-static int primary_of(struct group *g, const struct group_batch *b, const struct counts *before,
-                      const struct counts *after, double *out)
+/* The value of one batch alone: what the counts grew by tells it, where it is an accuracy. */
+int epoch_primary(struct group *g, const struct counts *before, const struct state *sum, const struct batch_key *key,
+                  const uint8_t *data, size_t size, double *out)
 {
-    if (b->measure->shape.form != FORM_MEAN) {
-        struct state one = {
-            .shape = {.form = FORM_TOTALS},
-            .counts = {.correct = after->correct - before->correct, .total = after->total - before->total}};
-        *out = state_primary(&one);
-        return OK;
+    struct state grown = {
+        .shape = {.form = FORM_TOTALS},
+        .counts = {.correct = sum->counts.correct - before->correct, .total = sum->counts.total - before->total}};
+    struct state *one = &grown;
+    enum kind kind = form_kind(sum->shape.form);
+    int status = OK;
+
+    if (kind == KIND_MEAN || kind == KIND_REGRESSION) {
+        one = kind == KIND_MEAN ? &g->one_mean : &g->one_regression;
+        state_clear(one);
+        status = state_add_packed(one, key, 0, 1, data, size);
     }
-    state_clear(&g->batch_state);
-    int status = state_add_packed(&g->batch_state, &b->key, 0, 1, b->measure->state, b->measure->state_size);
     if (status == OK)
-        *out = state_primary(&g->batch_state);
+        *out = state_primary(one);
     return status;
+}
+
+int64_t epoch_correct(const struct state *sum)
+{
+    return form_kind(sum->shape.form) == KIND_COUNTS ? sum->counts.correct : 0;
 }
 
 int epoch_add(struct group *g, struct group_batch *batch)
@@ -130,7 +138,7 @@ int epoch_add(struct group *g, struct group_batch *batch)
     if (status != OK)
         return status;
     e->tainted = true; /* until the job is accepted */
-    return primary_of(g, batch, &before, &e->state.counts, &batch->primary);
+    return epoch_primary(g, &before, &e->state, &batch->key, m->state, m->state_size, &batch->primary);
 }
 
 /* Back to what is stored, without a fresh look at the database. */
@@ -210,7 +218,7 @@ int epoch_row(struct group *g, struct group_epoch *e, struct group_batch *const 
     row->level = row->bucket = 0;
     row->batches = e->state.batches;
     row->samples = e->state.samples;
-    row->correct = e->state.counts.correct;
+    row->correct = epoch_correct(&e->state);
     row->steps = e->base.steps + new_steps;
     row->first_step = e->stored && e->base.first_step < first_step ? e->base.first_step : first_step;
     row->last_step = e->stored && e->base.last_step > last_step ? e->base.last_step : last_step;

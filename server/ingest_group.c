@@ -71,19 +71,28 @@ int group_new_run(struct group *g, const char *id, const char *project, int64_t 
 
 /* ---- series ---- */
 
-static uint64_t series_hash(const struct group_run *run, const char *stage, const char *name)
+static uint64_t series_hash(const struct group_run *run, const char *stage, const char *name, enum kind kind)
 {
-    return group_hash_text(group_hash_text(group_hash_pointer(NODE_SERIES, run), stage), name);
+    uint64_t hash = group_hash_text(group_hash_text(group_hash_pointer(NODE_SERIES, run), stage), name);
+    return group_hash(hash, (uint64_t)kind);
 }
 
-int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name,
+static bool is_series(const struct group_series *series, const struct group_run *run, const char *stage,
+                      const char *name, enum kind kind)
+{
+    const struct series_row *row = &series->row;
+    return series->run == run && form_kind(row->shape.form) == kind && strcmp(row->name, name) == 0 &&
+           strcmp(row->stage, stage) == 0;
+}
+
+int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name, enum kind kind,
                       struct group_series **out, struct problem *p)
 {
-    uint64_t hash = series_hash(run, stage, name);
+    uint64_t hash = series_hash(run, stage, name, kind);
 
     for (struct node *n = group_first(g, NODE_SERIES, hash); n != NULL; n = group_next(n)) {
         struct group_series *series = (struct group_series *)n;
-        if (series->run == run && strcmp(series->row.name, name) == 0 && strcmp(series->row.stage, stage) == 0) {
+        if (is_series(series, run, stage, name, kind)) {
             *out = series;
             return OK;
         }
@@ -92,7 +101,7 @@ int group_find_series(struct group *g, struct group_run *run, const char *stage,
     struct series_row row = {0};
     bool found = false;
     if (run->row.run != 0) {
-        int status = store_series_find(g->conn, run->row.run, stage, name, &row, &found, p);
+        int status = store_series_find(g->conn, run->row.run, stage, name, kind, &row, &found, p);
         if (status != OK)
             return status;
     }
@@ -111,7 +120,8 @@ int group_find_series(struct group *g, struct group_run *run, const char *stage,
 int group_new_series(struct group *g, struct group_run *run, const char *stage, const struct measure *m,
                      struct group_series **out, struct problem *p)
 {
-    struct group_series *series = group_add_node(g, NODE_SERIES, series_hash(run, stage, m->name), sizeof *series);
+    uint64_t hash = series_hash(run, stage, m->name, form_kind(m->shape.form));
+    struct group_series *series = group_add_node(g, NODE_SERIES, hash, sizeof *series);
 
     if (series == NULL)
         return no_memory(p);

@@ -82,7 +82,7 @@ struct group_batch {
     struct batch_key key;
     const struct measure *measure; /* the job's */
     int64_t logged_at;
-    double primary; /* its accuracy or mean; NAN: none */
+    double primary; /* state_primary() of it alone; NAN: none */
 };
 
 struct group {
@@ -98,7 +98,7 @@ struct group {
     struct memory memory; /* of the states: counts what they take */
     size_t state_bytes, state_bytes_max;
     struct group_epoch *hot;  /* the newest */
-    struct state batch_state; /* scratch: one batch of a weighted mean */
+    struct state one_mean, one_regression; /* scratch: one batch alone */
     struct rank_set ranks;    /* scratch */
     uint8_t *packed;          /* scratch */
     size_t packed_cap;
@@ -137,7 +137,7 @@ uint64_t group_hash_pointer(enum node_kind kind, const void *pointer); /* begin 
 int group_find_run(struct group *g, const char *id, struct group_run **out, struct problem *p);
 int group_new_run(struct group *g, const char *id, const char *project, int64_t now, struct group_run **out,
                   struct problem *p);
-int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name,
+int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name, enum kind kind,
                       struct group_series **out, struct problem *p);
 int group_new_series(struct group *g, struct group_run *run, const char *stage, const struct measure *m,
                      struct group_series **out, struct problem *p);
@@ -157,6 +157,16 @@ int group_new_attempt(struct group *g, struct group_run *run, const char *attemp
 /** epoch_add(g, batch): add a batch node to its epoch's sum and set its primary.  A status of lib/;
  *  atomic. */
 int epoch_add(struct group *g, struct group_batch *batch);
+
+/**
+ * epoch_primary(g, before, sum, key, data, size, out): state_primary() of a packed batch that was just added to
+ * sum, whose counts were ${before} it.  A status of lib/.  O(1) but for a mean or regression, which are small.
+ */
+int epoch_primary(struct group *g, const struct counts *before, const struct state *sum, const struct batch_key *key,
+                  const uint8_t *data, size_t size, double *out);
+
+/** epoch_correct(sum): the column beside it: of counts only, elsewhere 0. */
+int64_t epoch_correct(const struct state *sum);
 
 /** epoch_restore(g, n_batches): rebuild every tainted epoch from its rollup and the first n_batches
  *  batch nodes. */

@@ -43,7 +43,7 @@ static void *count_resize(void *context, void *old, size_t size)
 
 int group_init(struct group *g, struct store *store, struct problem *p)
 {
-    static const struct shape mean = {.form = FORM_MEAN};
+    static const struct shape mean = {.form = FORM_MEAN}, regression = {.form = FORM_REGRESSION};
 
     memset(g, 0, sizeof *g);
     g->store = store;
@@ -51,14 +51,17 @@ int group_init(struct group *g, struct store *store, struct problem *p)
     g->memory = (struct memory){.resize = count_resize, .context = g};
     g->state_bytes_max = STATE_BYTES_MAX;
     arena_init(&g->arena);
-    int status = state_init(&g->batch_state, &mean, false, g->memory);
+    int status = state_init(&g->one_mean, &mean, false, g->memory);
+    if (status == OK)
+        status = state_init(&g->one_regression, &regression, false, g->memory);
     return status == OK ? group_reserve(g, 0, p) : problem_from_status(p, status);
 }
 
 void group_release(struct group *g)
 {
     group_clear(g);
-    state_release(&g->batch_state);
+    state_release(&g->one_mean);
+    state_release(&g->one_regression);
     free(g->buckets);
     free(g->nodes);
     free(g->batches);

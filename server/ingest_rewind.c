@@ -16,7 +16,6 @@ enum { RANK_MAX = 65535 };
 struct rebuild {
     struct group *g;
     struct state sum;
-    struct state one;
     struct rollup_row row;
 };
 
@@ -26,15 +25,15 @@ static int rebuild_add(void *context, const struct batch_row *b)
 
     if (b->key.rank < 0 || b->key.rank > RANK_MAX)
         return ERR_CORRUPT;
-    state_clear(&r->one);
-    int status = state_add_packed(&r->one, &b->key, b->samples, 1, b->state, b->state_size);
+    struct counts before = r->sum.counts;
+    double value = NAN;
+    int status = state_add_packed(&r->sum, &b->key, b->samples, 1, b->state, b->state_size);
     if (status == OK)
-        status = state_merge(&r->sum, &r->one);
+        status = epoch_primary(r->g, &before, &r->sum, &b->key, b->state, b->state_size, &value);
     if (status != OK)
         return status;
 
     bool first = r->row.batches == 0;
-    double value = state_primary(&r->one);
     r->row.batches++;
     r->row.steps += first || b->key.step != r->row.last_step;
     if (first)
@@ -71,7 +70,7 @@ static int rebuild_write(struct rebuild *r, struct problem *p)
     r->row.ranks = blobs + state_size;
     r->row.ranks_size = ranks_size;
     r->row.samples = r->sum.samples;
-    r->row.correct = r->sum.counts.correct;
+    r->row.correct = epoch_correct(&r->sum);
     status = store_write_rollup(r->g->store, &r->row, p);
     free(blobs);
     return status;
@@ -93,14 +92,11 @@ static int rebuild_epoch(struct group *g, const struct series_row *series, int64
 
     rank_set_clear(&g->ranks);
     if (status == OK)
-        status = state_init(&r.one, &series->shape, true, g->memory);
-    if (status == OK)
         status = store_batches_each(g->conn, series->run, series->series, &from, &to, rebuild_add, &r, p);
     if (status > STATUS_SERVER && status < OK) /* of lib/, through the callback */
         status = problem_from_status(p, status);
     if (status == OK && r.row.batches > 0)
         status = rebuild_write(&r, p);
-    state_release(&r.one);
     state_release(&r.sum);
     return status;
 }

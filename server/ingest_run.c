@@ -32,11 +32,19 @@ static int set_plain(char **field, const char *text, bool *changed, struct probl
     return OK;
 }
 
-static int merge_json(char **field, const char *patch, bool *changed, struct problem *p)
+static int merge_json(char **field, const char *patch, size_t size_max, const char *pointer, bool *changed,
+                      struct problem *p)
 {
     char *merged = NULL;
     int status = json_merge_patch(*field, patch, &merged, p);
 
+    if (status == OK && strlen(merged) > size_max) {
+        status =
+            problem_set(p, PROBLEM_INVALID, pointer, "merged into what the run has, it is %zu bytes; %zu is the most",
+                        strlen(merged), size_max);
+        free(merged);
+        return status;
+    }
     if (status == OK)
         replace(field, merged, "{}", changed);
     return status;
@@ -74,9 +82,9 @@ static int apply(struct run_row *row, const struct job *job, bool *changed, stru
     if (status == OK && c->has_notes)
         status = set_plain(&row->notes, c->notes, changed, p);
     if (status == OK && c->config_patch != NULL)
-        status = merge_json(&row->config, c->config_patch, changed, p);
+        status = merge_json(&row->config, c->config_patch, RUN_CONFIG_MAX, "/config", changed, p);
     if (status == OK && c->stages_patch != NULL)
-        status = merge_json(&row->stages, c->stages_patch, changed, p);
+        status = merge_json(&row->stages, c->stages_patch, RUN_STAGES_MAX, "/stages", changed, p);
     if (status == OK && c->has_tags)
         status = set_tags(row, c, job->kind == JOB_RUN_PUT, changed, p);
     if (status == OK && c->has_status && c->status != row->status) {

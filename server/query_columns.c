@@ -228,7 +228,8 @@ static int find_series(struct request *q, const struct column *c, int64_t run, s
                        struct problem *p)
 {
     const char *name = c->fact == COLUMN_VALUE ? c->selector.series : "main";
-    int rc = store_series_find(q->reader, run, c->stage, name, out, found, p);
+    enum kind kind = c->fact == COLUMN_VALUE && c->selector.is_mean ? KIND_MEAN : KIND_COUNTS;
+    int rc = store_series_find(q->reader, run, c->stage, name, kind, out, found, p);
     if (rc != OK || *found || c->fact == COLUMN_VALUE)
         return rc;
     struct first_series first = {.stage = c->stage, .out = out};
