@@ -27,6 +27,10 @@ static const struct json_field FIELDS[RECORD_FIELDS] = {
     [FIELD_SAMPLES] = JSON_FIELD("samples"),
     [FIELD_TASK] = JSON_FIELD("task"),
     [FIELD_NAME] = JSON_FIELD("name"),
+    [FIELD_SCORES] = JSON_FIELD("scores"),
+    [FIELD_CALIBRATION] = JSON_FIELD("calibration"),
+    [FIELD_EXACT] = JSON_FIELD("exact"),
+    [FIELD_REGRESSION] = JSON_FIELD("regression"),
     [FIELD_SUMS] = JSON_FIELD("sums"),
     [FIELD_VALUES] = JSON_FIELD("values"),
     [FIELD_ATTEMPT] = JSON_FIELD("attempt"),
@@ -51,6 +55,10 @@ static const char *const POINTERS[RECORD_FIELDS] = {
     [FIELD_SAMPLES] = "/samples",
     [FIELD_TASK] = "/task",
     [FIELD_NAME] = "/name",
+    [FIELD_SCORES] = "/scores",
+    [FIELD_CALIBRATION] = "/calibration",
+    [FIELD_EXACT] = "/exact",
+    [FIELD_REGRESSION] = "/regression",
     [FIELD_SUMS] = "/sums",
     [FIELD_VALUES] = "/values",
     [FIELD_ATTEMPT] = "/attempt",
@@ -176,6 +184,14 @@ static int read_field(struct decoder *d, enum record_field field)
         return read_task(d);
     case FIELD_NAME:
         return read_name(d);
+    case FIELD_SCORES:
+        return read_scores(d);
+    case FIELD_CALIBRATION:
+        return read_calibration(d);
+    case FIELD_EXACT:
+        return read_exact(d);
+    case FIELD_REGRESSION:
+        return read_regression(d);
     case FIELD_SUMS:
         return read_sums(d);
     case FIELD_VALUES:
@@ -190,99 +206,7 @@ static int read_field(struct decoder *d, enum record_field field)
     return decoder_no_memory(d); /* not reached: json_reader_field knows no other */
 }
 
-/* ---- what a record leaves behind ---- */
-
-static void copy_name(char *out, struct json_slice name)
-{
-    memcpy(out, name.text, name.size); /* its length was checked */
-    out[name.size] = '\0';
-}
-
-/* Pack into scratch, then keep just as many bytes. */
-static int pack(struct decoder *d, struct batch_content *content, enum record_field field, struct measure *m)
-{
-    size_t size = 0;
-    int status = batch_pack(content, d->packed, d->cap_packed, &size);
-    if (status == ERR_FULL) {
-        uint8_t *room = arena_alloc(&d->scratch, size * 2);
-        if (room == NULL)
-            return decoder_no_memory(d);
-        d->packed = room;
-        d->cap_packed = size * 2;
-        status = batch_pack(content, d->packed, d->cap_packed, &size);
-    }
-    if (status != OK)
-        return json_reader_fail(&d->r, status == ERR_OVERFLOW ? PROBLEM_COUNT_OVERFLOW : PROBLEM_INVALID,
-                                POINTERS[field], "these numbers cannot be added up");
-    uint8_t *state = size <= UINT32_MAX ? arena_alloc(d->arena, size) : NULL;
-    if (state == NULL)
-        return decoder_no_memory(d);
-    memcpy(state, d->packed, size);
-    m->shape = content->shape;
-    m->state = state;
-    m->state_size = (uint32_t)size;
-    d->bytes += sizeof *m + size;
-    copy_name(m->field, (struct json_slice){FIELDS[field].name, FIELDS[field].size});
-    return OK;
-}
-
-static int keep_counts(struct decoder *d, struct json_slice name, struct measure *m)
-{
-    struct batch_content content;
-    enum record_field field;
-    int64_t samples = 0;
-    int rc = finish_counts(d, &content, &samples, &field);
-    if (rc != OK)
-        return rc;
-    copy_name(m->name, name);
-    m->samples = samples;
-    m->correct = content.correct;
-    return pack(d, &content, field, m);
-}
-
-static int keep_scalar(struct decoder *d, const struct scalar *s, struct measure *m)
-{
-    struct batch_content content = {.shape = {.form = FORM_MEAN, .task = TASK_MULTICLASS},
-                                    .sum = s->sum,
-                                    .weight = s->weight,
-                                    .min = s->min,
-                                    .max = s->max,
-                                    .has_range = s->has_range,
-                                    .nonfinite = s->nonfinite};
-    copy_name(m->name, s->name);
-    m->samples = m->correct = 0;
-    return pack(d, &content, s->is_value ? FIELD_VALUES : FIELD_SUMS, m);
-}
-
-static int keep_measures(struct decoder *d, struct record *record)
-{
-    static const struct json_slice main_name = {"main", 4};
-    struct json_slice none = {NULL, 0}, name = has_field(d, FIELD_NAME) ? d->name : main_name;
-    bool counts = has_counts(d);
-    size_t n = d->n_scalars + counts;
-    int rc = scalars_are_distinct(d, counts ? name : none);
-    if (rc != OK)
-        return rc;
-    if (n == 0)
-        return json_reader_fail(&d->r, PROBLEM_INVALID, "",
-                                "nothing is measured: send correct and total, tp fp fn, confusion, cells, classes, "
-                                "sums or values");
-    d->n_measures += n;
-    if (d->n_measures > (size_t)d->limits->records_per_request * RECORD_SERIES_MEAN)
-        return json_reader_fail(&d->r, PROBLEM_TOO_LARGE, "", "more than %lld series in one request",
-                                (long long)d->limits->records_per_request * RECORD_SERIES_MEAN);
-    struct measure *m = arena_alloc(d->arena, n * sizeof *m);
-    if (m == NULL)
-        return decoder_no_memory(d);
-    record->measures = m;
-    record->n_measures = n;
-    if (counts && (rc = keep_counts(d, name, m++)) != OK)
-        return rc;
-    for (size_t i = 0; i < d->n_scalars; i++)
-        if ((rc = keep_scalar(d, &d->scalars[i], m++)) != OK)
-            return rc;
-    return OK;
-}
+/* ---- records ---- */
 
 static int finish_record(struct decoder *d, struct record *record)
 {
@@ -291,7 +215,7 @@ static int finish_record(struct decoder *d, struct record *record)
         if (!has_field(d, required[i]))
             return json_reader_fail(&d->r, PROBLEM_INVALID, POINTERS[required[i]],
                                     "missing: a record has stage, epoch and step");
-    copy_name(record->stage, d->stage);
+    decoder_copy_name(record->stage, d->stage);
     record->key = d->key;
     record->time = d->time;
     record->attempt = NULL;

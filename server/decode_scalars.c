@@ -146,7 +146,7 @@ int scalars_are_distinct(struct decoder *d, struct json_slice counts)
     struct scalar named = {.name = counts};
     for (size_t i = 0; counts.text != NULL && i < d->n_scalars; i++)
         if (compare_names(&d->scalars[i], &named) == 0)
-            return refuse_name(d, &d->scalars[i], "the counts of this record bear the name too");
+            return refuse_name(d, &d->scalars[i], "what this record counts bears the name too");
     if (!has_field(d, FIELD_SUMS) || !has_field(d, FIELD_VALUES))
         return OK; /* within one object the reader has seen to it */
     if (d->n_scalars > 16)

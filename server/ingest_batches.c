@@ -87,14 +87,17 @@ static int refuse_shape(const struct settling *s, const struct shape *stored)
 
 static int refuse_conflict(const struct settling *s, bool stored)
 {
-    char pointer[32];
+    enum kind kind = form_kind(s->measure->shape.form);
+    char pointer[32], which[32] = "";
 
+    if (kind != KIND_COUNTS && kind != KIND_MEAN)
+        snprintf(which, sizeof which, " (%s)", kind_name(kind));
     pointer_to(s, false, pointer, sizeof pointer);
-    return problem_set(
-        &s->job->problem, PROBLEM_CONFLICT, pointer,
-        "stage %s, name %s (%s), epoch %" PRId64 ", step %" PRId64 ", rank %" PRId64 " %s with other content",
-        s->record->stage, s->measure->name, kind_name(form_kind(s->measure->shape.form)), s->record->key.epoch,
-        s->record->key.step, s->record->key.rank, stored ? "is stored already" : "came just before");
+    return problem_set(&s->job->problem, PROBLEM_CONFLICT, pointer,
+                       "stage %s, name %s%s, epoch %" PRId64 ", step %" PRId64 ", rank %" PRId64
+                       " %s with other content",
+                       s->record->stage, s->measure->name, which, s->record->key.epoch, s->record->key.step,
+                       s->record->key.rank, stored ? "is stored already" : "came just before");
 }
 
 static int refuse_sum(const struct settling *s, int status)

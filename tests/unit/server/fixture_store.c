@@ -292,6 +292,7 @@ bool series_of(struct fixture *f, const char *run, const char *stage, const char
     if (!found)
         return false;
     run_row_release(&row);
+    found = false;
     for (enum kind kind = KIND_COUNTS; kind <= KIND_MEAN && !found; kind++)
         cr_assert_eq(store_series_find(f->reader, row.run, stage, name, kind, out, &found, &p), OK, "%s", p.detail);
     return found;
