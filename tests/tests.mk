@@ -31,43 +31,22 @@ RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
     "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"web=$(RUN_WEB)")
 
-.PHONY: deps-test deps-check unit-lib unit-server api web test
-deps-test: deps-build deps-node
-	$(call install,$(TEST_PACKAGES))
-deps-check:
-	$(call install,$(CHECK_PACKAGES))
+# libFuzzer comes with clang; FUZZ_SECONDS bounds the run
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+.PHONY: fuzz-state
+fuzz-state: ## feed random packed states to lib/ (needs clang; FUZZ_SECONDS=60)
+	@mkdir -p $(BUILD)/fuzz/state
+	$(Q)clang $(FUZZ_FLAGS) -Ilib -o $(BUILD)/fuzz/fuzz_state tests/fuzz/fuzz_state.c $(LIB_SRC) -lm
+	$(Q)$(BUILD)/fuzz/fuzz_state -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=$(BUILD)/fuzz/ \
+	    -print_final_stats=1 $(BUILD)/fuzz/state
 
-$(WEB_TEST_DEPS): tests/web/package.json tests/web/package-lock.json | deps-node
-	$(Q)cd tests/web && npm ci --ignore-scripts --no-audit --no-fund --silent
-	$(Q)touch $@
-
-unit-lib: $(UNIT_LIB) ## the unit and golden tests of lib/
-	$(Q)$(SAN_ENV) $(UNIT_LIB)
-unit-server: $(UNIT_SERVER) ## the unit tests of the server's modules
-	$(Q)$(SAN_ENV) $(UNIT_SERVER)
-api: build ## the black-box tests: a real server over HTTP
-	$(Q)$(SAN_ENV) $(RUN_API)
-web: build $(WEB_TEST_DEPS) ## the page in a real browser
-	$(Q)$(RUN_WEB)
-
-# Criterion cannot run under the thread sanitizer: SAN=thread builds the server and drives it over HTTP only.
-test: deps-test ## install what the tests need, build, run every suite
-	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(WEB_TEST_DEPS))
-	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
-
-.PHONY: check demo bench
-# What cppcheck 2.10 says of variables set through a pointer is left to -Wmaybe-uninitialized and the sanitizers.  The other
-# three are right once each: a waiter on the stack that outlives its job, an allocator on top of realloc, a length before a text.
-CPPCHECK_SUPPRESS := missingIncludeSystem uninitvar uninitStructMember ctuuninitvar autoVariables memleakOnRealloc pointerSize
-check: deps-build deps-check ## format, warnings as errors, cppcheck, layering
-	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
-	$(Q)$(MAKE) --no-print-directory $(TALLY)
-	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
-	    $(CPPCHECK_SUPPRESS:%=--suppress=%) -D__SIZEOF_INT128__=16 -Ilib -Iserver -I$(OUT)/gen lib server
-	$(Q)GEN=$(OUT)/gen CC="$(CC)" sh tests/check/layering.sh
-demo: build ## train a real classifier that logs to a real server, and watch it live
-	$(call install,python3)
-	$(Q)exec python3 tests/demo/demo.py $(TALLY)
-bench: build ## batches a second, and how long questions take
-	$(call install,python3)
-	$(Q)python3 tests/bench/bench.py $(TALLY)
+# every kind of state keeps its properties on random cases; the seed is printed
+CASES ?= 1000000
+SEED ?=
+.PHONY: fuzz-properties
+fuzz-properties: ## the properties of states on random cases, under sanitizers (CASES=1000000, SEED=n)
+	@mkdir -p $(BUILD)/fuzz
+	$(Q)$(CC) -std=c11 -g -O2 -fsanitize=address,undefined -fno-sanitize-recover=all -Ilib -Itests/unit/lib \
+	    -o $(BUILD)/fuzz/properties tests/fuzz/properties.c tests/unit/lib/random.c $(LIB_SRC) -lm
+	$(Q)$(BUILD)/fuzz/properties $(CASES) $(SEED)
