@@ -2,10 +2,12 @@
  * Packed bytes from a stranger: whatever they are, they are refused or they are a state, and a state has
  * exactly these bytes.  libFuzzer: make fuzz-state
  */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "curve.h"
 #include "metric.h"
 #include "state.h"
 
@@ -25,6 +27,8 @@ static void *resize(void *context, void *old, size_t size)
     return realloc(old, size);
 }
 
+enum { CELLS_MAX = 1 << 16 }; /* larger states only cost time */
+
 static void compute_all(struct state *s)
 {
     double *values = malloc((s->shape.num_classes + 1) * sizeof *values);
@@ -37,6 +41,8 @@ static void compute_all(struct state *s)
             char text[300];
             int status = metric_check(&choice, &s->shape, text, sizeof text);
             check(metric_compute(&choice, s, NULL, values) == status);
+            for (size_t k = 0; status == OK && k < metric_length(&choice, &s->shape); k++)
+                check(!isinf(values[k]));
             int64_t k, n;
             if (metric_proportion(&choice, s, 0, &k, &n))
                 check(0 <= k && k <= n);
@@ -44,6 +50,82 @@ static void compute_all(struct state *s)
     }
     free(values);
 }
+
+/* ---- what an exporter reads ---- */
+
+struct seen {
+    struct shape shape;
+    struct score_entry *scores;
+    struct calibration_entry *bins;
+    size_t n;
+};
+
+static int see_scores(void *context, const struct score_entry *entry)
+{
+    struct seen *seen = context;
+    check(entry->class < seen->shape.num_classes && entry->bin < seen->shape.bins);
+    seen->scores[seen->n++] = *entry;
+    return OK;
+}
+
+static int see_bin(void *context, const struct calibration_entry *entry)
+{
+    struct seen *seen = context;
+    check(entry->bin <= seen->shape.bins && entry->correct <= entry->count);
+    seen->bins[seen->n++] = *entry;
+    return OK;
+}
+
+static void draw(const struct state *s)
+{
+    struct curve curve = {.tpr = malloc(s->shape.bins * sizeof(double))};
+    check(curve.tpr != NULL);
+    for (uint32_t i = 0; i < s->shape.num_classes; i++)
+        check(curve_points(s, i, &curve) == OK && curve.positives >= 0);
+    free(curve.tpr);
+}
+
+/* The entries of packed bytes, packed again, are these bytes (but for a sum with rounded confidences). */
+static void export(const struct state *s, const uint8_t *data, size_t size)
+{
+    size_t n_cells = (size_t)(s->shape.num_classes + 1) * (s->shape.bins + 1), n;
+    struct seen seen = {.shape = s->shape};
+    struct batch_content content = {.shape = s->shape};
+    uint8_t *out = malloc(size + 1);
+    int status = ERR_NEED;
+    check(out != NULL);
+    if (s->shape.form == FORM_SCORES) {
+        seen.scores = malloc(n_cells * sizeof *seen.scores);
+        check(seen.scores != NULL && packed_scores(data, size, see_scores, &seen) == OK);
+        content.scores = seen.scores;
+        content.n_scores = seen.n;
+        status = OK;
+        draw(s);
+    } else if (s->shape.form == FORM_CALIBRATION) {
+        struct calibration_row row;
+        seen.bins = malloc(n_cells * sizeof *seen.bins);
+        check(seen.bins != NULL && packed_calibration(data, size, see_bin, &seen) == OK);
+        content.calibration = seen.bins;
+        content.n_calibration = seen.n;
+        status = OK;
+        for (uint32_t i = 0; i <= s->shape.bins; i++) {
+            check(calibration_row(s, i, &row) == OK);
+            if (s->calibration[i].confidence.n_parts > 1)
+                status = ERR_NEED;
+        }
+    } else if (s->shape.form == FORM_REGRESSION) {
+        status = packed_regression(data, size, &content.regression);
+    }
+    if (status == OK)
+        check(batch_pack(&content, out, size, &n) == OK && n == size && memcmp(out, data, n) == 0);
+    else
+        check(status == ERR_NEED);
+    free(out);
+    free(seen.scores);
+    free(seen.bins);
+}
+
+/* ---- packing again ---- */
 
 /* A mean batch is written with other flags than a sum of one. */
 static void repack_batch(const struct state *s, const uint8_t *data, size_t size)
@@ -68,8 +150,9 @@ static void round_trip(struct state *s, const uint8_t *data, size_t size)
     check(out != NULL && state_pack(s, out, n, &again) == OK && again == n);
     check(packed_verify(out, n) == OK);
     if (n != size || memcmp(out, data, n) != 0) {
-        check(s->shape.form == FORM_MEAN);
-        repack_batch(s, data, size);
+        check(s->shape.form == FORM_MEAN || s->shape.form == FORM_REGRESSION);
+        if (s->shape.form == FORM_MEAN)
+            repack_batch(s, data, size);
     }
     free(out);
 }
@@ -86,12 +169,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(verified == ERR_CORRUPT);
         return 0;
     }
+    if ((uint64_t)shape.num_classes * shape.bins > CELLS_MAX)
+        return 0;
     struct state s, twice;
     check(state_init(&s, &shape, true, memory) == OK && state_init(&twice, &shape, true, memory) == OK);
     int added = state_add_packed(&s, &key, 1, INT64_MAX, data, size);
     check(added == verified && state_is_valid(&s));
     if (added == OK) {
         round_trip(&s, data, size);
+        export(&s, data, size);
         compute_all(&s);
         /* adding may overflow, and must leave a valid state either way */
         check(state_add_packed(&twice, &key, 1, INT64_MAX / 2, data, size) != ERR_CORRUPT);
