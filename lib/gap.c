@@ -33,7 +33,7 @@ int gap_init(struct gap *g, const struct metric_choice *choice, const struct sha
     if (metric_row(choice->metric)->of_quad != ratio_accuracy || metric_check(choice, shape, NULL, 0) != OK ||
         (!is_single && choice->average != AVERAGE_MICRO && choice->average != AVERAGE_MACRO))
         return ERR_NEED;
-    struct gap fresh = {.choice = *choice, .memory = memory, .shape = *shape};
+    struct gap fresh = {.choice = *choice, .memory = memory, .shape = *shape, .options = {.ignore_index = -1}};
     if (has_three_terms(choice, shape)) {
         size_t size = shape->num_classes * sizeof *fresh.classes;
         fresh.classes = memory.resize(memory.context, NULL, size);
@@ -58,12 +58,12 @@ struct presence {
     struct gap_sum recalls;    /* over T */
 };
 
-static struct presence presence_of(const struct state *s)
+static struct presence presence_of(const struct gap *g, const struct state *s)
 {
     struct presence p = {0};
     for (uint32_t i = 0; i < s->shape.num_classes; i++) {
         const struct class_counts *k = &s->counts.classes[i];
-        p.n_live += k->tp > 0 || k->fp > 0 || k->fn > 0;
+        p.n_live += k->tp > 0 || k->fn > 0 || (k->fp > 0 && g->options.top_k <= 1);
         if (k->tp > 0 || k->fn > 0) {
             p.n_targets++;
             sum_add(&p.recalls, (double)k->tp / ((double)k->tp + (double)k->fn));
@@ -79,7 +79,7 @@ static double absent_share(const struct presence *p)
 
 static void add_classes(struct gap *g, const struct state *step)
 {
-    struct presence p = presence_of(step);
+    struct presence p = presence_of(g, step);
     if (p.n_targets == 0) {
         g->n_without_targets++;
         return;
@@ -102,7 +102,7 @@ int gap_add_step(struct gap *g, struct state *step)
         return ERR_SHAPE;
     if (step->samples == 0 && step->counts.total == 0)
         return OK;
-    int status = metric_compute(&g->choice, step, NULL, &value);
+    int status = metric_compute(&g->choice, step, &g->options, &value);
     if (status != OK)
         return status;
     sum_add(&g->values, value);
@@ -115,7 +115,7 @@ int gap_add_step(struct gap *g, struct state *step)
 /* absent_classes and the two others of the macro gap. */
 static void finish_classes(const struct gap *g, const struct state *epoch, struct gap_causes *out)
 {
-    struct presence p = presence_of(epoch);
+    struct presence p = presence_of(g, epoch);
     if (p.n_targets == 0)
         return; /* no step has a target either: all is 0 */
     double n_steps = (double)g->n_steps, n = (double)p.n_targets;
@@ -147,7 +147,7 @@ int gap_finish(const struct gap *g, struct state *epoch, struct gap_causes *out)
         return ERR_SHAPE;
     if (g->n_steps == 0)
         return ERR_RANGE;
-    int status = metric_compute(&g->choice, epoch, NULL, &value);
+    int status = metric_compute(&g->choice, epoch, &g->options, &value);
     if (status != OK)
         return status;
     struct gap_causes causes = {.value = sum_value(&g->values) / (double)g->n_steps - value};

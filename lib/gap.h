@@ -16,6 +16,7 @@
  *   absent_classes = Q B - mean(q_s b_s) - w_0 B     classes that were only predicted score 0
  *   class_mix      = sum over T of (W_c - (1 - w_0) / |T|) R_c     steps weigh classes otherwise
  *   batch_size     = sum over T of P_c - W_c R_c     a class has unequal numbers of samples per step
+ * With options.top_k above 1 no class is live without targets: q_s and Q are 0.
  * They add up to V - M identically.  The first does not depend on how the rest is split; the border
  * between the other two is a convention.
  *
@@ -42,6 +43,7 @@ struct gap {
     struct gap_class *classes; /* [num_classes]; NULL where there is one cause only */
     int64_t n_steps, n_without_targets;
     struct gap_sum values, absent; /* of the steps: their accuracy, q_s b_s */
+    struct metric_options options; /* the defaults; to be set after gap_init() where the values shown have others */
 };
 
 /**

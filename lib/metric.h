@@ -27,6 +27,9 @@ enum metric_need { NEED_TOTALS, NEED_CLASSES, NEED_CELLS };
 struct metric_options {
     int64_t ignore_index; /* -1: none.  Only jaccard needs it at compute time. */
     double zero_division; /* the value of a 0/0 where the metric has the rule; 0 by default */
+    int64_t top_k;        /* k of the predictions that the client counted; 0 and 1 mean the same.  Above 1 the
+                             multiclass macro mean of accuracy, precision, recall and npv is over the
+                             classes with targets, as torchmetrics has it. */
 };
 
 struct metric {

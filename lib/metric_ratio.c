@@ -5,7 +5,8 @@
  * rivals, and what surprises:
  * - multiclass accuracy of a class is its recall; binary and multilabel count true negatives too;
  * - macro, multiclass: the mean over live classes (tp + fp + fn > 0), so that a class that was only
- *   predicted enters as 0; macro, multilabel: the mean over all labels;
+ *   predicted enters as 0 (with top_k: over classes with targets, for some metrics); macro, multilabel:
+ *   the mean over all labels;
  * - weighted: by targets (tp + fn), for every metric; without targets 0;
  * - 0/0 is zero_division for precision, recall, npv, f-beta and jaccard, and 0 for the others.
  */
@@ -104,22 +105,30 @@ struct quad quad_of_all(const struct state *s)
 
 /* ---- averages ---- */
 
-/* Does a class enter the macro average?  Jaccard also drops the ignored class. */
-static bool enters_macro(const struct state *s, uint32_t index, const struct quad *q, int64_t dropped)
+/* What an average leaves out. */
+struct average_rules {
+    enum average average;
+    int64_t dropped;   /* jaccard: the ignored class, or -1 */
+    bool targets_only; /* macro: classes that were only predicted */
+};
+
+static bool enters_macro(const struct state *s, uint32_t index, const struct quad *q, const struct average_rules *rules)
 {
     if (s->shape.task == TASK_MULTILABEL)
         return true;
-    return q->tp + q->fp + q->fn > 0 && (int64_t)index != dropped;
+    if (rules->targets_only)
+        return q->tp + q->fn > 0;
+    return q->tp + q->fp + q->fn > 0 && (int64_t)index != rules->dropped;
 }
 
 static double average_over(const struct metric_row *row, const struct state *s, const struct formula_args *args,
-                           enum average average, int64_t dropped)
+                           const struct average_rules *rules)
 {
     double sum = 0;
     i128 weights = 0;
     for (uint32_t i = 0; i < s->shape.num_classes; i++) {
         struct quad q = quad_of_class(s, i);
-        i128 weight = average == AVERAGE_WEIGHTED ? q.tp + q.fn : enters_macro(s, i, &q, dropped);
+        i128 weight = rules->average == AVERAGE_WEIGHTED ? q.tp + q.fn : enters_macro(s, i, &q, rules);
         if (weight == 0)
             continue;
         sum += row->of_quad(&q, args) * (double)weight;
@@ -142,6 +151,13 @@ static double jaccard_micro(const struct state *s, const struct formula_args *ar
     return ratio(all.tp, all.tp + all.fp + all.fn - of_dropped, args->zero_division);
 }
 
+/* torchmetrics: these, and not specificity, hamming or f-beta. */
+static bool has_top_k_rule(const struct metric_row *row)
+{
+    return row->of_quad == ratio_accuracy || row->of_quad == ratio_precision || row->of_quad == ratio_recall ||
+           row->of_quad == ratio_npv;
+}
+
 void ratio_compute(const struct metric_choice *choice, const struct state *s, const struct metric_options *options,
                    double *out)
 {
@@ -158,7 +174,8 @@ void ratio_compute(const struct metric_choice *choice, const struct state *s, co
             out[i] = row->of_quad(&q, &args);
         }
     } else if (!is_one && choice->average != AVERAGE_MICRO) {
-        *out = average_over(row, s, &args, choice->average, dropped);
+        struct average_rules rules = {choice->average, dropped, options->top_k > 1 && has_top_k_rule(row)};
+        *out = average_over(row, s, &args, &rules);
     } else if (dropped >= 0) {
         *out = jaccard_micro(s, &args, dropped);
     } else {
