@@ -25,7 +25,7 @@ OPT := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 CFLAGS_ALL := -std=c11 -g $(OPT) $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) -MMD -MP
 LIB_CFLAGS := $(CFLAGS_ALL) -Ilib
-SERVER_CFLAGS := $(CFLAGS_ALL) -D_GNU_SOURCE -Ilib -Iserver -I$(OUT)/gen
+SERVER_CFLAGS := $(CFLAGS_ALL) -D_GNU_SOURCE -iquote lib -iquote server -iquote $(OUT)/gen
 LDFLAGS_ALL := $(SANFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 SERVER_LIBS := -lmicrohttpd -lsqlite3 -lcjson -lgnutls -lz -lpthread -lm
 

@@ -12,7 +12,7 @@ $(OUT)/tests/unit/lib/%.o: tests/unit/lib/%.c Makefile tests/tests.mk
 	$(Q)$(CC) $(TEST_CFLAGS) -c -o $@ $<
 $(OUT)/tests/unit/server/%.o: tests/unit/server/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_CFLAGS) -Iserver -I$(OUT)/gen -c -o $@ $<
+	$(Q)$(CC) $(TEST_CFLAGS) -iquote server -iquote $(OUT)/gen -c -o $@ $<
 
 # the tests of lib/ are linked with nothing of ours but lib/
 $(UNIT_LIB): $(UNIT_LIB_SRC:%.c=$(OUT)/%.o) $(OUT)/libtally.a
@@ -30,6 +30,47 @@ RUN_API := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/a
 RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test.mjs browser/*.test.mjs
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
     "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"web=$(RUN_WEB)")
+
+.PHONY: deps-test deps-check unit-lib unit-server api web test
+deps-test: deps-build deps-node
+	$(call install,$(TEST_PACKAGES))
+deps-check:
+	$(call install,$(CHECK_PACKAGES))
+
+$(WEB_TEST_DEPS): tests/web/package.json tests/web/package-lock.json | deps-node
+	$(Q)cd tests/web && npm ci --ignore-scripts --no-audit --no-fund --silent
+	$(Q)touch $@
+
+unit-lib: $(UNIT_LIB) ## the unit and golden tests of lib/
+	$(Q)$(SAN_ENV) $(UNIT_LIB)
+unit-server: $(UNIT_SERVER) ## the unit tests of the server's modules
+	$(Q)$(SAN_ENV) $(UNIT_SERVER)
+api: build ## the black-box tests: a real server over HTTP
+	$(Q)$(SAN_ENV) $(RUN_API)
+web: build $(WEB_TEST_DEPS) ## the page in a real browser
+	$(Q)$(RUN_WEB)
+
+# Criterion cannot run under the thread sanitizer: SAN=thread builds the server and drives it over HTTP only.
+test: deps-test ## install what the tests need, build, run every suite
+	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(WEB_TEST_DEPS))
+	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
+
+.PHONY: check demo bench
+# What cppcheck 2.10 says of variables set through a pointer is left to -Wmaybe-uninitialized and the sanitizers.  The other
+# three are right once each: a waiter on the stack that outlives its job, an allocator on top of realloc, a length before a text.
+CPPCHECK_SUPPRESS := missingIncludeSystem uninitvar uninitStructMember ctuuninitvar autoVariables memleakOnRealloc pointerSize
+check: deps-build deps-check ## format, warnings as errors, cppcheck, layering
+	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+	$(Q)$(MAKE) --no-print-directory $(TALLY)
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+	    $(CPPCHECK_SUPPRESS:%=--suppress=%) -D__SIZEOF_INT128__=16 -Ilib -iquote server -iquote $(OUT)/gen lib server
+	$(Q)GEN=$(OUT)/gen CC="$(CC)" sh tests/check/layering.sh
+demo: build ## train a real classifier that logs to a real server, and watch it live
+	$(call install,python3)
+	$(Q)exec python3 tests/demo/demo.py $(TALLY)
+bench: build ## batches a second, and how long questions take
+	$(call install,python3)
+	$(Q)python3 tests/bench/bench.py $(TALLY)
 
 # libFuzzer comes with clang; FUZZ_SECONDS bounds the run
 FUZZ_SECONDS ?= 60
