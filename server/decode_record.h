@@ -3,7 +3,7 @@
 
 #include "decode_states.h"
 #include "json_reader.h"
-#include "limits.h"
+#include "server_limits.h"
 #include "record.h"
 #include "state.h"
 

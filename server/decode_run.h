@@ -7,7 +7,7 @@
 
 #include "arena.h"
 #include "ingest.h"
-#include "limits.h"
+#include "server_limits.h"
 #include "problem.h"
 
 /** The bodies of calls that change a run: strict, every unknown field refused by name. */

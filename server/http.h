@@ -7,7 +7,7 @@
 
 #include "arena.h"
 #include "buffer.h"
-#include "limits.h"
+#include "server_limits.h"
 #include "problem.h"
 
 /**

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "http_conn.h"
-#include "limits.h"
+#include "server_limits.h"
 #include "problem.h"
 
 /**

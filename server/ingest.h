@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "limits.h"
+#include "server_limits.h"
 #include "problem.h"
 #include "record.h"
 #include "store.h"

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "limits.h"
+#include "server_limits.h"
 #include "store.h"
 
 /**

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "arena.h"
-#include "limits.h"
+#include "server_limits.h"
 #include "problem.h"
 #include "state.h"
 #include "store.h"

@@ -6,7 +6,7 @@
 
 #include "arena.h"
 #include "buffer.h"
-#include "limits.h"
+#include "server_limits.h"
 #include "problem.h"
 #include "rank_set.h"
 #include "store.h"

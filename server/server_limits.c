@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "limits.h"
+#include "server_limits.h"
 #include "state.h"
 
 #define MIB (INT64_C(1) << 20)

@@ -1,5 +1,5 @@
-#ifndef LIMITS_H
-#define LIMITS_H
+#ifndef SERVER_LIMITS_H
+#define SERVER_LIMITS_H
 
 #include <stdbool.h>
 #include <stddef.h>
