@@ -102,10 +102,6 @@ static int write_cells(struct json_writer *w, struct state *s)
 int encode_counts(struct json_writer *w, struct state *s)
 {
     bool binary = s->shape.task == TASK_BINARY;
-    if (s->shape.task != TASK_MULTICLASS) {
-        json_key(w, "task");
-        json_string(w, task_name(s->shape.task));
-    }
     if (s->shape.form == FORM_TOTALS) {
         put(w, "correct", s->counts.correct);
         put(w, "total", s->counts.total);
@@ -122,9 +118,87 @@ int encode_counts(struct json_writer *w, struct state *s)
     } else {
         write_dense(w, s);
     }
-    if (s->samples <= QUERY_INTEGER_MAX) /* more cannot be said on the wire: then it is the default */
-        put(w, "samples", s->samples);
     return OK;
+}
+
+/* ---- states ---- */
+
+static int write_score(void *context, const struct score_entry *e)
+{
+    struct json_writer *w = context;
+    json_array_begin(w);
+    json_int(w, e->class);
+    json_int(w, e->bin);
+    json_int(w, e->pos);
+    json_int(w, e->neg);
+    json_array_end(w);
+    return OK;
+}
+
+static int write_bin(void *context, const struct calibration_entry *e)
+{
+    struct json_writer *w = context;
+    json_array_begin(w);
+    json_int(w, e->bin);
+    json_int(w, e->count);
+    json_double(w, e->confidence);
+    json_int(w, e->correct);
+    json_array_end(w);
+    return OK;
+}
+
+static void write_moments(struct json_writer *w, const struct regression_content *c)
+{
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"mean_target", c->mean_target},
+                   {"mean_prediction", c->mean_prediction},
+                   {"m2_target", c->m2_target},
+                   {"m2_prediction", c->m2_prediction},
+                   {"c", c->c},
+                   {"sum_error", c->sum_error},
+                   {"sum_abs_error", c->sum_abs_error},
+                   {"sum_squared_error", c->sum_squared_error}};
+    put(w, "n", c->n);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        json_key(w, numbers[i].key);
+        json_double(w, numbers[i].value);
+    }
+}
+
+int encode_state(struct json_writer *w, const struct shape *shape, const struct state *s, const uint8_t *data,
+                 size_t size)
+{
+    struct regression_content moments;
+    int status = OK;
+    json_key(w, form_name(shape->form));
+    if (shape->form == FORM_EXACT) {
+        json_array_begin(w);
+        json_int(w, s->counts.correct);
+        json_int(w, s->counts.total);
+        json_array_end(w);
+        return OK;
+    }
+    json_object_begin(w);
+    if (shape->form == FORM_SCORES) {
+        put(w, "thresholds", shape->bins);
+        put(w, "num_classes", shape->num_classes);
+        json_key(w, "cells");
+        json_array_begin(w);
+        status = packed_scores(data, size, write_score, w);
+        json_array_end(w);
+    } else if (shape->form == FORM_CALIBRATION) {
+        put(w, "bins", shape->bins);
+        json_key(w, "cells");
+        json_array_begin(w);
+        status = packed_calibration(data, size, write_bin, w);
+        json_array_end(w);
+    } else if ((status = packed_regression(data, size, &moments)) == OK) {
+        write_moments(w, &moments);
+    }
+    json_object_end(w);
+    return status;
 }
 
 void encode_sum(struct json_writer *w, const struct mean *mean)

@@ -53,7 +53,8 @@ static void int_or_null(struct json_writer *w, const char *key, int64_t value, b
 
 static void encode_series(struct json_writer *w, const struct series_row *s, const struct json *stages)
 {
-    bool counts = s->shape.form != FORM_MEAN;
+    enum kind kind = form_kind(s->shape.form);
+    bool has_task = kind == KIND_COUNTS || kind == KIND_SCORES || kind == KIND_CALIBRATION;
     const struct json *declared = stages != NULL ? json_get(stages, s->stage) : NULL;
     const struct json *names = declared != NULL ? json_get(declared, "class_names") : NULL;
     json_object_begin(w);
@@ -62,15 +63,16 @@ static void encode_series(struct json_writer *w, const struct series_row *s, con
     json_key(w, "name");
     json_string(w, s->name);
     json_key(w, "task");
-    json_string(w, counts ? task_name(s->shape.task) : NULL);
+    json_string(w, has_task ? task_name(s->shape.task) : NULL);
     int_or_null(w, "num_classes", s->shape.num_classes, s->shape.num_classes > 0);
     json_key(w, "class_names");
-    if (counts && names != NULL)
+    if ((kind == KIND_COUNTS || kind == KIND_SCORES) && names != NULL)
         json_write(w, names);
     else
         json_null(w);
     json_key(w, "form");
     json_string(w, form_name(s->shape.form));
+    int_or_null(w, "bins", s->shape.bins, s->shape.bins > 0);
     json_key(w, "epochs");
     json_int(w, s->epochs);
     json_key(w, "batches");

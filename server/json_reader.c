@@ -1,7 +1,7 @@
 /*
- * The one reader of JSON that comes from outside.  A batch of counts is decoded straight from it, so
- * nothing here allocates but for escaped strings and the keys of free objects, and a plain count costs
- * a loop over its digits.
+ * The one reader of JSON that comes from outside: its structure, strings and errors (numbers and whole
+ * values: json_reader_value.c).  A batch of counts is decoded straight from it, so nothing here allocates
+ * but for escaped strings and the keys of free objects.
  *
  * Invariants:
  * 1. body <= at <= end; every read of *at is guarded by at < end (the text has no terminator);
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json_reader.h"
+#include "json_reader_parts.h"
 #include "json_string.h"
 
 /* ---- errors ---- */
@@ -70,12 +70,12 @@ int json_reader_fail(struct json_reader *r, int code, const char *suffix, const 
     return problem_set(r->p, code, pointer, "%s", detail);
 }
 
-static int malformed(struct json_reader *r, const char *at, const char *what)
+int json_reader_malformed(struct json_reader *r, const char *at, const char *what)
 {
     return json_reader_fail(r, PROBLEM_MALFORMED, "", "%s at byte %lld", what, (long long)(at - r->body));
 }
 
-static int no_memory(struct json_reader *r)
+int json_reader_no_memory(struct json_reader *r)
 {
     return problem_set(r->p, PROBLEM_INTERNAL, NULL, "out of memory");
 }
@@ -109,15 +109,6 @@ enum json_token json_reader_peek(struct json_reader *r)
     }
 }
 
-static int read_literal(struct json_reader *r, const char *word)
-{
-    size_t size = strlen(word);
-    if ((size_t)(r->end - r->at) < size || memcmp(r->at, word, size) != 0)
-        return malformed(r, r->at, "not a JSON value");
-    r->at += size;
-    return OK;
-}
-
 int json_reader_wrong_type(struct json_reader *r, const char *wanted)
 {
     static const char *const names[] = {
@@ -126,7 +117,8 @@ int json_reader_wrong_type(struct json_reader *r, const char *wanted)
         [JSON_TOKEN_NULL] = "null"};
     enum json_token got = json_reader_peek(r);
     if (got == JSON_TOKEN_BAD)
-        return malformed(r, r->at, r->at == r->end ? "the text ends where a value is due," : "not a JSON value");
+        return json_reader_malformed(r, r->at,
+                                     r->at == r->end ? "the text ends where a value is due," : "not a JSON value");
     /* malformed text is that first of all: it decides between 400 and 422 */
     int rc = json_reader_skip(r);
     return rc != OK ? rc : json_reader_fail(r, PROBLEM_INVALID, "", "expected %s, got %s", wanted, names[got]);
@@ -160,19 +152,18 @@ int json_reader_end(struct json_reader *r)
 {
     assert(r->depth == 0);
     skip_space(r);
-    return r->at == r->end ? OK : malformed(r, r->at, "more text after the JSON document,");
+    return r->at == r->end ? OK : json_reader_malformed(r, r->at, "more text after the JSON document,");
 }
 
 /* ---- strings ---- */
 
-/* Check a string (at its quote) and step over it.  raw: what stands between the quotes. */
-static int scan_string(struct json_reader *r, struct json_slice *raw, bool *escaped)
+int json_reader_scan_string(struct json_reader *r, struct json_slice *raw, bool *escaped)
 {
     const char *why = NULL;
     raw->text = r->at + 1;
     const char *wrong = json_string_scan(raw->text, r->end, &raw->size, escaped, &why);
     if (wrong != NULL)
-        return malformed(r, wrong, why);
+        return json_reader_malformed(r, wrong, why);
     r->at = raw->text + raw->size + 1;
     return OK;
 }
@@ -182,13 +173,13 @@ static int read_string(struct json_reader *r, struct json_slice *out)
 {
     struct json_slice raw;
     bool escaped;
-    int rc = scan_string(r, &raw, &escaped);
+    int rc = json_reader_scan_string(r, &raw, &escaped);
     if (rc != OK)
         return rc;
     if (escaped) {
         char *text = arena_alloc(r->arena, raw.size);
         if (text == NULL)
-            return no_memory(r);
+            return json_reader_no_memory(r);
         raw.size = json_string_decode(raw.text, raw.size, text);
         raw.text = text;
     }
@@ -209,7 +200,7 @@ int json_reader_text(struct json_reader *r, const char **out)
         return rc;
     const char *text = arena_strndup(r->arena, slice.text, slice.size);
     if (text == NULL)
-        return no_memory(r);
+        return json_reader_no_memory(r);
     *out = text;
     return OK;
 }
@@ -221,7 +212,7 @@ static int open_container(struct json_reader *r, bool is_object)
     if (json_reader_peek(r) != (is_object ? JSON_TOKEN_OBJECT : JSON_TOKEN_ARRAY))
         return json_reader_wrong_type(r, is_object ? "an object" : "an array");
     if (r->depth == JSON_READER_DEPTH_MAX)
-        return malformed(r, r->at, "more than 32 levels of arrays and objects");
+        return json_reader_malformed(r, r->at, "more than 32 levels of arrays and objects");
     struct json_frame *f = &r->frames[++r->depth];
     f->key.text = NULL;
     f->key.size = 0;
@@ -250,18 +241,19 @@ static int next_item(struct json_reader *r, struct json_frame *f)
     char close = f->is_object ? '}' : ']';
     skip_space(r);
     if (r->at == r->end)
-        return malformed(r, r->at, f->is_object ? "the text ends within an object," : "the text ends within an array,");
+        return json_reader_malformed(
+            r, r->at, f->is_object ? "the text ends within an object," : "the text ends within an array,");
     if (*r->at == close) {
         r->at++;
         return JSON_END;
     }
     if (f->has_item) {
         if (*r->at != ',')
-            return malformed(r, r->at, f->is_object ? "expected ',' or '}'" : "expected ',' or ']'");
+            return json_reader_malformed(r, r->at, f->is_object ? "expected ',' or '}'" : "expected ',' or ']'");
         r->at++;
         skip_space(r);
         if (r->at < r->end && *r->at == close)
-            return malformed(r, r->at, "a comma before the closing bracket");
+            return json_reader_malformed(r, r->at, "a comma before the closing bracket");
     }
     f->has_item = true;
     return JSON_MORE;
@@ -288,7 +280,7 @@ static int read_key(struct json_reader *r, struct json_frame *f, const char **at
         return more;
     *at = r->at;
     if (r->at == r->end || *r->at != '"')
-        return malformed(r, r->at, "expected a key in quotes");
+        return json_reader_malformed(r, r->at, "expected a key in quotes");
     struct json_slice key;
     int rc = read_string(r, &key);
     if (rc != OK)
@@ -296,7 +288,7 @@ static int read_key(struct json_reader *r, struct json_frame *f, const char **at
     f->key = key;
     skip_space(r);
     if (r->at == r->end || *r->at != ':')
-        return malformed(r, r->at, "expected ':' after the key");
+        return json_reader_malformed(r, r->at, "expected ':' after the key");
     r->at++;
     return JSON_MORE;
 }
@@ -309,7 +301,7 @@ static int repeated(struct json_reader *r, struct json_slice key, const char *at
     r->frames[r->depth].key = key;
     snprintf(what, sizeof what, "the key \"%s\" stands twice in its object,",
              problem_quote(name, sizeof name, key.text, key.size));
-    return malformed(r, at, what);
+    return json_reader_malformed(r, at, what);
 }
 
 static int keep_key(struct json_reader *r, struct json_slice key, const char *at)
@@ -318,7 +310,7 @@ static int keep_key(struct json_reader *r, struct json_slice key, const char *at
         size_t cap = r->cap_keys == 0 ? 64 : r->cap_keys * 2;
         struct json_key *keys = arena_grow(r->arena, r->keys, r->cap_keys * sizeof *keys, cap * sizeof *keys);
         if (keys == NULL)
-            return no_memory(r);
+            return json_reader_no_memory(r);
         r->keys = keys;
         r->cap_keys = cap;
     }
@@ -384,193 +376,4 @@ int json_reader_field(struct json_reader *r, const struct json_field *fields, si
         return JSON_MORE;
     }
     return unknown_field(r, fields, n, f->key);
-}
-
-/* ---- numbers ---- */
-
-static int scan_number(struct json_reader *r, struct json_number *n)
-{
-    const char *wrong = json_number_scan(r->at, r->end, n);
-    if (wrong != NULL)
-        return malformed(r, wrong, wrong == r->end ? "the text ends within a number," : "not a JSON number");
-    r->at = n->end;
-    return OK;
-}
-
-/* Plain digits from s on that a comma or bracket follows, as nearly all numbers are: what follows them.
-   NULL: leave it to the general way. */
-static const char *plain_count(const char *s, const char *end, int64_t *out)
-{
-    const char *from = s;
-    uint64_t value = 0;
-    for (; s < end && *s >= '0' && *s <= '9'; s++)
-        value = value * 10 + (uint64_t)(*s - '0');
-    size_t digits = (size_t)(s - from); /* up to 16 of them cannot have wrapped */
-    if (digits == 0 || digits > 16 || s == end || (*s != ',' && *s != ']' && *s != '}') ||
-        (digits > 1 && *from == '0') || value > (uint64_t)JSON_INT_MAX)
-        return NULL;
-    *out = (int64_t)value;
-    return s;
-}
-
-int json_reader_int(struct json_reader *r, int64_t min, int64_t max, int64_t *out)
-{
-    struct json_number n;
-    int64_t value;
-    if (json_reader_peek(r) != JSON_TOKEN_NUMBER)
-        return json_reader_wrong_type(r, "a whole number");
-    const char *after = plain_count(r->at, r->end, &value);
-    if (after != NULL && value >= min && value <= max) {
-        r->at = after;
-        *out = value;
-        return OK;
-    }
-    int rc = scan_number(r, &n);
-    if (rc != OK)
-        return rc;
-    if (!json_number_whole(&n, &value) || value < min || value > max) {
-        char text[40];
-        return json_reader_fail(r, PROBLEM_INVALID, "", "%s is not a whole number from %lld to %lld",
-                                problem_quote(text, sizeof text, n.text, (size_t)(n.end - n.text)), (long long)min,
-                                (long long)max);
-    }
-    *out = value;
-    return OK;
-}
-
-int json_reader_double(struct json_reader *r, double *out)
-{
-    struct json_number n;
-    int64_t whole;
-    if (json_reader_peek(r) != JSON_TOKEN_NUMBER)
-        return json_reader_wrong_type(r, "a number");
-    int rc = scan_number(r, &n);
-    if (rc != OK)
-        return rc;
-    if (n.is_integer && !json_number_whole(&n, &whole))
-        return json_reader_fail(r, PROBLEM_INVALID, "", "an integer beyond 2^53-1 would not be kept exactly");
-    double value = json_number_double(&n);
-    if (value - value != 0) /* infinite */
-        return json_reader_fail(r, PROBLEM_INVALID, "", "a number beyond the range of a double");
-    *out = value;
-    return OK;
-}
-
-int json_reader_null(struct json_reader *r)
-{
-    return json_reader_peek(r) == JSON_TOKEN_NULL ? read_literal(r, "null") : json_reader_wrong_type(r, "null");
-}
-
-static bool grow_counts(struct json_reader *r, struct json_counts *c, size_t max)
-{
-    size_t cap = c->cap == 0 ? 16 : c->cap * 2;
-    cap = cap < max ? cap : max;
-    int64_t *values = arena_grow(r->arena, c->values, c->cap * sizeof *values, cap * sizeof *values);
-    if (values == NULL)
-        return false;
-    c->values = values;
-    c->cap = cap;
-    return true;
-}
-
-/* As many plain counts as follow each other, into the room there is. */
-static void plain_counts(struct json_reader *r, struct json_counts *out, size_t max)
-{
-    struct json_frame *f = &r->frames[r->depth];
-    const char *s = r->at, *end = r->end;
-    size_t n = out->n, room = out->cap < max ? out->cap : max;
-    while (n < room && s < end && (!f->has_item || *s == ',')) {
-        const char *t = s + f->has_item;
-        if (t < end && *t == ' ')
-            t++;
-        if ((t = plain_count(t, end, &out->values[n])) == NULL)
-            break;
-        s = t;
-        n++;
-        f->has_item = true;
-    }
-    f->index = (int64_t)n - 1;
-    out->n = n;
-    r->at = s;
-}
-
-int json_reader_counts(struct json_reader *r, struct json_counts *out, size_t max, const char *what)
-{
-    int rc = json_reader_array(r), more;
-    if (rc != OK)
-        return rc;
-    out->n = 0;
-    plain_counts(r, out, max);
-    while ((more = json_reader_item(r)) == JSON_MORE) {
-        if (out->n == max)
-            return json_reader_fail(r, PROBLEM_INVALID, "", "more than %zu %s", max, what);
-        if (out->n == out->cap && !grow_counts(r, out, max))
-            return no_memory(r);
-        if ((rc = json_reader_int(r, 0, JSON_INT_MAX, &out->values[out->n])) != OK)
-            return rc;
-        out->n++;
-        plain_counts(r, out, max);
-    }
-    return more == JSON_END ? OK : more;
-}
-
-/* ---- any value ---- */
-
-static int skip_object(struct json_reader *r)
-{
-    struct json_slice key;
-    int rc = json_reader_object(r), more;
-    if (rc != OK)
-        return rc;
-    while ((more = json_reader_key(r, &key)) == JSON_MORE)
-        if ((rc = json_reader_skip(r)) != OK)
-            return rc;
-    return more == JSON_END ? OK : more;
-}
-
-static int skip_array(struct json_reader *r)
-{
-    int rc = json_reader_array(r), more;
-    if (rc != OK)
-        return rc;
-    while ((more = json_reader_item(r)) == JSON_MORE)
-        if ((rc = json_reader_skip(r)) != OK)
-            return rc;
-    return more == JSON_END ? OK : more;
-}
-
-int json_reader_skip(struct json_reader *r)
-{
-    struct json_slice raw;
-    bool escaped;
-    double number;
-    switch (json_reader_peek(r)) {
-    case JSON_TOKEN_OBJECT:
-        return skip_object(r);
-    case JSON_TOKEN_ARRAY:
-        return skip_array(r);
-    case JSON_TOKEN_STRING:
-        return scan_string(r, &raw, &escaped);
-    case JSON_TOKEN_NUMBER:
-        return json_reader_double(r, &number);
-    case JSON_TOKEN_TRUE:
-        return read_literal(r, "true");
-    case JSON_TOKEN_FALSE:
-        return read_literal(r, "false");
-    case JSON_TOKEN_NULL:
-        return read_literal(r, "null");
-    case JSON_TOKEN_BAD:
-        break;
-    }
-    return json_reader_wrong_type(r, "a value");
-}
-
-int json_reader_raw(struct json_reader *r, struct json_slice *out)
-{
-    skip_space(r);
-    const char *from = r->at;
-    int rc = json_reader_skip(r);
-    if (rc == OK)
-        *out = (struct json_slice){from, (size_t)(r->at - from)};
-    return rc;
 }

@@ -20,23 +20,47 @@
 struct export_series {
     const struct series_row *row;
     struct batch_cursor cursor;
-    struct state state;            /* of one batch */
+    struct state state;            /* of one batch; of counts, exact match and weighted means only */
     const struct cursor_row *here; /* the batch at the current key; NULL: none */
+    bool written;                  /* it is in a record of the current key */
+};
+
+/* What one record holds: kinds of one name whose batches agree in what a record says once. */
+struct export_group {
+    struct export_series *members[KIND_MEAN]; /* by kind */
+    size_t n;
+    int64_t samples;
+    bool has_task;
+    enum task task;
+    uint32_t num_classes; /* 0: none of them has any */
 };
 
 struct export
 {
     struct request *q;
     const struct export_ask *ask;
-    struct export_series *series; /* counts first (main before others), then weighted means; each by name */
+    struct export_series *series; /* counts and states (main before other names), then means; each by name and kind */
     size_t n_series;
     struct batch_key from; /* where this page begins ... */
-    const char *from_name; /* ... and with which name; NULL: all of the key */
+    const char *from_name; /* ... with which name; NULL: all of the key ... */
+    int from_kind;         /* ... and kind */
     struct buffer *out;
     int64_t n_records;
     const char *next;
     struct problem *p;
 };
+
+static enum kind kind_of(const struct export_series *s)
+{
+    return form_kind(s->row->shape.form);
+}
+
+/* Scores, calibration and moments are written straight from their bytes: the state of a few scores may be large. */
+static bool needs_state(const struct series_row *row)
+{
+    enum kind kind = form_kind(row->shape.form);
+    return kind == KIND_COUNTS || kind == KIND_EXACT || kind == KIND_MEAN;
+}
 
 static bool is_mean(const struct export_series *s)
 {
@@ -68,11 +92,12 @@ static int add_series(struct export *x, const struct series_row *row, int64_t ep
     s->row = row;
     int rc = batch_cursor_init(&s->cursor, x->q->reader, row, &x->from, &to, -1, true, x->p);
     x->n_series++;
-    return rc == OK ? query_state_init(&s->state, row, row->shape.form == FORM_CONFUSION, x->p) : rc;
+    return rc == OK && needs_state(row) ? query_state_init(&s->state, row, row->shape.form == FORM_CONFUSION, x->p)
+                                        : rc;
 }
 
-/* 0: main, 1: other counts, 2: weighted means. */
-static int kind_of(const struct series_row *row)
+/* 0: main, 1: other names, 2: weighted means. */
+static int rank_of(const struct series_row *row)
 {
     return row->shape.form == FORM_MEAN ? 2 : strcmp(row->name, "main") != 0;
 }
@@ -83,9 +108,9 @@ static int open_series(struct export *x, int64_t epoch)
     x->series = arena_alloc(&x->q->arena, run->n_series * sizeof *x->series);
     if (x->series == NULL)
         return query_no_memory(x->p);
-    for (int kind = 0; kind < 3; kind++)
+    for (int rank = 0; rank < 3; rank++)
         for (size_t i = 0; i < run->n_series; i++) {
-            if (kind_of(&run->series[i]) != kind || !wanted(x, &run->series[i]))
+            if (rank_of(&run->series[i]) != rank || !wanted(x, &run->series[i]))
                 continue;
             int rc = add_series(x, &run->series[i], epoch);
             if (rc != OK)
@@ -105,32 +130,34 @@ static int64_t last_epoch(const struct export *x)
     return last;
 }
 
-/* ---- cursors: "epoch step rank name" ---- */
+/* ---- cursors: "epoch step rank kind name" ---- */
 
 static int read_cursor(struct export *x, int64_t *epoch)
 {
     char *text;
     size_t size;
-    int used = 0;
+    int used = 0, kind = 0;
     struct batch_key key;
     if (x->ask->cursor == NULL)
         return OK;
     if (!cursor_decode(&x->q->arena, x->ask->cursor, &text, &size) ||
-        sscanf(text, "%" SCNd64 " %" SCNd64 " %" SCNd64 " %n", &key.epoch, &key.step, &key.rank, &used) != 3 ||
+        sscanf(text, "%" SCNd64 " %" SCNd64 " %" SCNd64 " %d %n", &key.epoch, &key.step, &key.rank, &kind, &used) !=
+            4 ||
         used == 0 || !series_name_is_valid(text + used, strlen(text + used)) || key.epoch < 0 || key.step < 0 ||
         key.rank < 0 || (x->ask->epoch >= 0 && key.epoch != x->ask->epoch))
         return problem_set(x->p, PROBLEM_INVALID, "?cursor", "this is not a cursor of this export");
     x->from = key;
     x->from_name = text + used;
+    x->from_kind = kind;
     *epoch = key.epoch; /* where the export began, also if a later epoch is the last one by now */
     return OK;
 }
 
-static int write_cursor(struct export *x, const struct batch_key *key, const char *name)
+static int write_cursor(struct export *x, const struct batch_key *key, const char *name, enum kind kind)
 {
-    char text[3 * 21 + SERIES_NAME_MAX + 8];
-    int length =
-        snprintf(text, sizeof text, "%" PRId64 " %" PRId64 " %" PRId64 " %s", key->epoch, key->step, key->rank, name);
+    char text[3 * 21 + SERIES_NAME_MAX + 16];
+    int length = snprintf(text, sizeof text, "%" PRId64 " %" PRId64 " %" PRId64 " %d %s", key->epoch, key->step,
+                          key->rank, (int)kind, name);
     x->next = length > 0 ? cursor_encode(&x->q->arena, text, (size_t)length) : NULL;
     return x->next != NULL ? OK : query_no_memory(x->p);
 }
@@ -144,9 +171,28 @@ static int compare_names(const char *a, const char *b)
     return strcmp(a, b);
 }
 
-static bool is_before_page(const struct export *x, const struct batch_key *key, const char *name)
+static const char *group_name(const struct export_group *g)
 {
-    return x->from_name != NULL && batch_key_compare(key, &x->from) == 0 && compare_names(name, x->from_name) < 0;
+    return g->n > 0 ? g->members[0]->row->name : "main"; /* means alone */
+}
+
+static enum kind group_kind(const struct export_group *g)
+{
+    return g->n > 0 ? kind_of(g->members[0]) : KIND_COUNTS;
+}
+
+/* The record that a page begins with is known by its kind, also if another kind has joined it since. */
+static bool is_before_page(const struct export *x, const struct batch_key *key, const struct export_group *g)
+{
+    if (x->from_name == NULL || batch_key_compare(key, &x->from) != 0)
+        return false;
+    int order = compare_names(group_name(g), x->from_name);
+    if (order != 0)
+        return order < 0;
+    bool has_kind = false;
+    for (size_t i = 0; i < g->n; i++)
+        has_kind = has_kind || (int)kind_of(g->members[i]) == x->from_kind;
+    return (int)group_kind(g) < x->from_kind && !has_kind;
 }
 
 /* ---- records ---- */
@@ -181,8 +227,19 @@ static int write_sums(struct export *x, struct json_writer *w)
     return OK;
 }
 
-/* counts NULL: weighted means alone. */
-static int write_record(struct export *x, const struct batch_key *key, struct export_series *counts, bool with_sums,
+static int write_member(struct export *x, struct json_writer *w, struct export_series *s)
+{
+    int rc = needs_state(s->row) ? load(x, s) : OK;
+    if (rc != OK)
+        return rc;
+    int status = kind_of(s) == KIND_COUNTS ? encode_counts(w, &s->state)
+                                           : encode_state(w, &s->row->shape, &s->state,
+                                                          batch_cursor_state(&s->cursor, s->here), s->here->state_size);
+    return status == OK ? OK : problem_from_status(x->p, status);
+}
+
+/* An empty group: weighted means alone. */
+static int write_record(struct export *x, const struct batch_key *key, const struct export_group *g, bool with_sums,
                         int64_t time)
 {
     struct json_writer w;
@@ -197,15 +254,19 @@ static int write_record(struct export *x, const struct batch_key *key, struct ex
         json_key(&w, names[i]);
         json_int(&w, numbers[i]);
     }
-    if (counts != NULL) {
-        if (!is_main(counts)) {
-            json_key(&w, "name");
-            json_string(&w, counts->row->name);
-        }
-        rc = load(x, counts);
-        int status = rc == OK ? encode_counts(&w, &counts->state) : OK;
-        if (status != OK)
-            rc = problem_from_status(x->p, status);
+    if (strcmp(group_name(g), "main") != 0) {
+        json_key(&w, "name");
+        json_string(&w, group_name(g));
+    }
+    if (g->has_task && g->task != TASK_MULTICLASS) {
+        json_key(&w, "task");
+        json_string(&w, task_name(g->task));
+    }
+    for (size_t i = 0; i < g->n && rc == OK; i++)
+        rc = write_member(x, &w, g->members[i]);
+    if (g->n > 0 && g->samples <= QUERY_INTEGER_MAX) { /* more cannot be said on the wire: then it is the default */
+        json_key(&w, "samples");
+        json_int(&w, g->samples);
     }
     if (rc == OK && with_sums)
         rc = write_sums(x, &w);
@@ -217,24 +278,59 @@ static int write_record(struct export *x, const struct batch_key *key, struct ex
 }
 
 /* One record, unless the page is full: then it is where the next one begins. */
-static int add_record(struct export *x, const struct batch_key *key, struct export_series *counts, bool with_sums,
+static int add_record(struct export *x, const struct batch_key *key, const struct export_group *g, bool with_sums,
                       int64_t time)
 {
-    const char *name = counts != NULL ? counts->row->name : "main";
-    if (x->next != NULL || is_before_page(x, key, name))
+    if (x->next != NULL || is_before_page(x, key, g))
         return OK;
     if (x->n_records == x->ask->limit)
-        return write_cursor(x, key, name);
+        return write_cursor(x, key, group_name(g), group_kind(g));
     size_t before = x->out->size;
-    int rc = write_record(x, key, counts, with_sums, time);
+    int rc = write_record(x, key, g, with_sums, time);
     if (rc != OK)
         return rc;
     if (x->n_records > 0 && x->out->size > (size_t)x->ask->bytes) {
         x->out->size = before;
-        return write_cursor(x, key, name);
+        return write_cursor(x, key, group_name(g), group_kind(g));
     }
     x->n_records++;
     return OK;
+}
+
+/* ---- which kinds go into one record ---- */
+
+static bool can_join(const struct export_group *g, const struct export_series *s, bool has_task)
+{
+    const struct shape *shape = &s->row->shape;
+    if (g->n == 0)
+        return true;
+    return strcmp(s->row->name, group_name(g)) == 0 && s->here->samples == g->samples &&
+           (!has_task || !g->has_task || shape->task == g->task) &&
+           (shape->num_classes == 0 || g->num_classes == 0 || shape->num_classes == g->num_classes);
+}
+
+/* The first series without a record, and the other kinds of its name that fit beside it.  false: none is left. */
+static bool next_group(struct export *x, struct export_group *g)
+{
+    memset(g, 0, sizeof *g);
+    for (size_t i = 0; i < x->n_series; i++) {
+        struct export_series *s = &x->series[i];
+        if (s->here == NULL || s->written || is_mean(s))
+            continue;
+        bool has_task = kind_of(s) != KIND_EXACT && kind_of(s) != KIND_REGRESSION;
+        if (!can_join(g, s, has_task))
+            continue;
+        s->written = true;
+        g->members[g->n++] = s;
+        g->samples = s->here->samples;
+        if (has_task) {
+            g->has_task = true;
+            g->task = s->row->shape.task;
+        }
+        if (s->row->shape.num_classes > 0)
+            g->num_classes = s->row->shape.num_classes;
+    }
+    return g->n > 0;
 }
 
 /* The least key of all series; false at the end. */
@@ -257,26 +353,24 @@ static int find_key(struct export *x, struct batch_key *key, bool *any)
     return OK;
 }
 
-/* All records of one key.  Sums go beside main, or stand alone where main has no batch. */
+/* All records of one key.  Sums go beside the first of main, or stand alone where main has no batch. */
 static int write_key(struct export *x, const struct batch_key *key)
 {
-    struct export_series *main_series = NULL, *first_mean = NULL;
-    for (size_t i = x->n_series; i-- > 0;) {
-        struct export_series *s = &x->series[i];
-        if (s->here != NULL && is_main(s))
-            main_series = s;
-        if (s->here != NULL && is_mean(s))
-            first_mean = s;
-    }
+    const struct export_series *first_mean = NULL;
+    struct export_group group = {0};
+    bool sums = false;
     int rc = OK;
-    if (main_series != NULL)
-        rc = add_record(x, key, main_series, true, main_series->here->logged_at);
-    else if (first_mean != NULL)
-        rc = add_record(x, key, NULL, true, first_mean->here->logged_at);
-    for (size_t i = 0; i < x->n_series && rc == OK; i++) {
-        struct export_series *s = &x->series[i];
-        if (s->here != NULL && !is_mean(s) && s != main_series)
-            rc = add_record(x, key, s, false, s->here->logged_at);
+    for (size_t i = x->n_series; i-- > 0;) {
+        x->series[i].written = false;
+        if (x->series[i].here != NULL && is_mean(&x->series[i]))
+            first_mean = &x->series[i];
+        sums = sums || (x->series[i].here != NULL && is_main(&x->series[i]));
+    }
+    if (!sums && first_mean != NULL)
+        rc = add_record(x, key, &group, true, first_mean->here->logged_at);
+    while (rc == OK && next_group(x, &group)) {
+        rc = add_record(x, key, &group, sums, group.members[0]->here->logged_at);
+        sums = false;
     }
     for (size_t i = 0; i < x->n_series; i++)
         if (x->series[i].here != NULL)

@@ -6,12 +6,13 @@
 
 /**
  * The stored batches of one epoch of a stage, as NDJSON: one canonical record per (epoch, step, rank,
- * name), weighted means beside main in the same record.  Rising by (epoch, step, rank), main first,
- * then the other names in order.
+ * name), with all kinds of the name, and weighted means beside main.  Kinds that came in records of their
+ * own with another number of samples, task or num_classes are in records of their own again.  Rising by
+ * (epoch, step, rank), main first, then the other names in order.
  */
 struct export_ask {
     const struct query_run *run;
-    const char *name;   /* only this series; NULL: all.  main comes with its sums. */
+    const char *name;   /* only this name; NULL: all.  main comes with its sums. */
     int64_t epoch;      /* -1: the last one */
     int64_t limit;      /* records, >= 1 */
     int64_t bytes;      /* a page ends before it is longer than this (it holds one record at least) */
