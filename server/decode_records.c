@@ -290,7 +290,9 @@ static int read_json(struct decoder *d, bool *is_single)
         rc = read_record(d);
         return rc == OK ? json_reader_end(&d->r) : rc;
     default:
-        return d->r.at == d->r.end ? no_records(d) : json_reader_wrong_type(&d->r, "a record or an array of records");
+        if (d->r.at == d->r.end)
+            return problem_set(d->r.p, PROBLEM_MALFORMED, "", "an empty body is not a JSON text");
+        return json_reader_wrong_type(&d->r, "a record or an array of records");
     }
 }
 

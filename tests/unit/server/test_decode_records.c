@@ -40,8 +40,8 @@ Test(decode_records, bad_records_are_refused_with_code_and_pointer)
         const char *pointer;
     } rows[] = {
         /* bodies */
-        {"", PROBLEM_INVALID, ""},
-        {" \n", PROBLEM_INVALID, ""},
+        {"", PROBLEM_MALFORMED, ""},
+        {" \n", PROBLEM_MALFORMED, ""},
         {"[]", PROBLEM_INVALID, ""},
         {"[", PROBLEM_MALFORMED, ""},
         {"null", PROBLEM_INVALID, ""},
