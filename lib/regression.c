@@ -59,21 +59,21 @@ static int moment_add(struct exact_sum *s, double m, double n, double x, double 
 static int sums_of(const struct regression_content *c, struct regression *out)
 {
     double n = (double)c->n;
-    struct exact_sum *sum = out->sum;
     out->n = c->n;
     for (size_t i = 0; i < N_REGRESSION_SUMS; i++)
-        exact_sum_init(&sum[i]);
+        exact_sum_init(&out->sum[i]);
     if (c->n == 0)
         return OK;
-    bool fits = product_add(&sum[REGRESSION_TARGET], n, c->mean_target) == OK &&
-                product_add(&sum[REGRESSION_PREDICTION], n, c->mean_prediction) == OK &&
-                moment_add(&sum[REGRESSION_TARGET_SQUARES], c->m2_target, n, c->mean_target, c->mean_target) == OK &&
-                moment_add(&sum[REGRESSION_PREDICTION_SQUARES], c->m2_prediction, n, c->mean_prediction,
-                           c->mean_prediction) == OK &&
-                moment_add(&sum[REGRESSION_PRODUCTS], c->c, n, c->mean_target, c->mean_prediction) == OK &&
-                exact_sum_add(&sum[REGRESSION_ERROR], c->sum_error) == OK &&
-                exact_sum_add(&sum[REGRESSION_ABS_ERROR], c->sum_abs_error) == OK &&
-                exact_sum_add(&sum[REGRESSION_SQUARED_ERROR], c->sum_squared_error) == OK;
+    bool fits =
+        product_add(&out->sum[REGRESSION_TARGET], n, c->mean_target) == OK &&
+        product_add(&out->sum[REGRESSION_PREDICTION], n, c->mean_prediction) == OK &&
+        moment_add(&out->sum[REGRESSION_TARGET_SQUARES], c->m2_target, n, c->mean_target, c->mean_target) == OK &&
+        moment_add(&out->sum[REGRESSION_PREDICTION_SQUARES], c->m2_prediction, n, c->mean_prediction,
+                   c->mean_prediction) == OK &&
+        moment_add(&out->sum[REGRESSION_PRODUCTS], c->c, n, c->mean_target, c->mean_prediction) == OK &&
+        exact_sum_add(&out->sum[REGRESSION_ERROR], c->sum_error) == OK &&
+        exact_sum_add(&out->sum[REGRESSION_ABS_ERROR], c->sum_abs_error) == OK &&
+        exact_sum_add(&out->sum[REGRESSION_SQUARED_ERROR], c->sum_squared_error) == OK;
     return fits ? OK : ERR_OVERFLOW;
 }
 

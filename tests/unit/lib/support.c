@@ -98,3 +98,43 @@ double value_of(const char *selector, struct state *s)
     cr_assert_eq(metric_compute(&choice, s, NULL, &value), OK, "%s", selector);
     return value;
 }
+
+struct state empty_state(enum form form, enum task task, uint32_t num_classes)
+{
+    struct state s;
+    struct shape shape = {form, task, num_classes, 0};
+    cr_assert_eq(state_init(&s, &shape, true, plain_memory()), OK);
+    return s;
+}
+
+struct state state_of_matrix(uint32_t c, const int64_t *matrix)
+{
+    struct state s = empty_state(FORM_CONFUSION, TASK_MULTICLASS, c);
+    struct cell *cells = calloc((size_t)c * c, sizeof *cells);
+    for (uint32_t i = 0; i < c * c; i++)
+        cells[i] = (struct cell){i / c, i % c, matrix[i]};
+    struct batch_content content = {.shape = s.shape, .cells = cells, .n_cells = (size_t)c * c};
+    add_content(&s, &content, 0);
+    free(cells);
+    return s;
+}
+
+struct state state_of_classes(enum task task, uint32_t c, const struct class_counts *counts)
+{
+    struct state s = empty_state(FORM_CLASSES, task, c);
+    struct class_entry *entries = calloc(c, sizeof *entries);
+    for (uint32_t i = 0; i < c; i++)
+        entries[i] = (struct class_entry){i, counts[i]};
+    struct batch_content content = {.shape = s.shape, .entries = entries, .n_entries = c};
+    add_content(&s, &content, 0);
+    free(entries);
+    return s;
+}
+
+struct state state_of_totals(enum task task, int64_t correct, int64_t total)
+{
+    struct state s = empty_state(FORM_TOTALS, task, 0);
+    struct batch_content content = {.shape = s.shape, .correct = correct, .total = total};
+    add_content(&s, &content, 0);
+    return s;
+}

@@ -33,6 +33,12 @@ void bytes_free(struct bytes *b);
 struct state state_of(struct batch_content *content);
 void add_content(struct state *s, struct batch_content *content, int64_t samples);
 
+/** States of counts, with cells. */
+struct state empty_state(enum form form, enum task task, uint32_t num_classes);
+struct state state_of_matrix(uint32_t c, const int64_t *matrix); /* [c][c] */
+struct state state_of_classes(enum task task, uint32_t c, const struct class_counts *counts);
+struct state state_of_totals(enum task task, int64_t correct, int64_t total);
+
 /** The one value of a selector; asserts that there is one. */
 double value_of(const char *selector, struct state *s);
 
