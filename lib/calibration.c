@@ -10,6 +10,9 @@
 
 #include "state_parts.h"
 
+/* No confidence is above 1, but a sum of them in single precision may come out a little above their number. */
+static const double ROUNDED_UP = 1.001;
+
 enum { HAS_CORRECT = 1, HAS_PARTS = 2 };
 
 static size_t bins_of(const struct shape *shape)
@@ -225,7 +228,7 @@ static int calibration_batch_check(struct batch_content *content)
         const struct calibration_entry *e = &content->calibration[i];
         if (e->bin > content->shape.bins || e->correct < 0 || e->correct > e->count)
             return ERR_RANGE;
-        if (!isfinite(e->confidence) || e->confidence < 0 || (e->count == 0 && e->confidence != 0))
+        if (!isfinite(e->confidence) || e->confidence < 0 || e->confidence > ROUNDED_UP * (double)e->count)
             return ERR_RANGE;
         if (__builtin_add_overflow(total, e->count, &total))
             return ERR_OVERFLOW;

@@ -58,7 +58,7 @@ static double area_of_roc(const struct histogram *h)
             area += neg * (2 * tp + pos);
         tp += pos;
     }
-    return (double)area / (double)(2 * h->positives) / (double)h->negatives;
+    return fmin(1, (double)area / (double)(2 * h->positives) / (double)h->negatives);
 }
 
 static double average_of_precision(const struct histogram *h)
@@ -75,7 +75,7 @@ static double average_of_precision(const struct histogram *h)
         if (pos > 0)
             sum += (double)pos * ((double)tp / (double)(tp + fp));
     }
-    return sum / (double)h->positives;
+    return fmin(1, sum / (double)h->positives);
 }
 
 static void area_compute(const struct metric_choice *choice, const struct state *s, double *out,
@@ -128,7 +128,7 @@ double calibration_ece(const struct metric_choice *choice, struct state *s, int 
         sum += choice->arg == ECE_L2 ? gap * gap * (count / n) : gap * (count / n);
         largest = fmax(largest, gap);
     }
-    return choice->arg == ECE_MAX ? largest : choice->arg == ECE_L2 ? sqrt(sum) : sum;
+    return fmin(1, choice->arg == ECE_MAX ? largest : choice->arg == ECE_L2 ? sqrt(sum) : sum);
 }
 
 /* ---- exact match and perplexity ---- */

@@ -81,7 +81,7 @@ static const struct metric_row ROWS[] = {
       "sum over thresholds of (recall - recall at the next higher threshold) precision",
       KIND_SCORES, "main", false},
      .of_list = scores_average_precision},
-    {{"ece", "Expected calibration error", METRIC_ARGUMENT_NAME, ECE_NORMS, AVERAGES_NO_CHOICE, AVERAGE_MICRO, 0, INFINITY, false, false,
+    {{"ece", "Expected calibration error", METRIC_ARGUMENT_NAME, ECE_NORMS, AVERAGES_NO_CHOICE, AVERAGE_MICRO, 0, 1, false, false,
       "bins b: sum f_b |accuracy_b - confidence_b|, f_b = count_b / n; l2: sqrt(sum f_b d_b^2); max: the largest d_b",
       KIND_CALIBRATION, "main", false},
      .of_state = calibration_ece},

@@ -303,7 +303,7 @@ struct batch_content {
  * size     bytes written on OK; bytes needed on ERR_FULL.
  * Returns  OK; ERR_RANGE (index out of range or repeated, negative count, NaN, weight < 0,
  *          min > max; multiclass: a class with tp + fp + fn > total, total being the sum of all tp + fn;
- *          calibration: correct > count, confidence < 0, confidence without samples; regression: n above
+ *          calibration: correct > count, confidence < 0 or above 1.001 count; regression: n above
  *          2^53, a number not finite, an m2 or a sum of absolute or squared errors below 0);
  *          ERR_OVERFLOW (the batch's own sums, sum / weight, or n mean^2 leave their type); ERR_FULL.
  */

@@ -110,8 +110,8 @@ static void export(const struct state *s, const uint8_t *data, size_t size)
         status = OK;
         for (uint32_t i = 0; i <= s->shape.bins; i++) {
             check(calibration_row(s, i, &row) == OK);
-            if (s->calibration[i].confidence.n_parts > 1)
-                status = ERR_NEED;
+            if (s->calibration[i].confidence.n_parts > 1 || row.confidence > 1)
+                status = ERR_NEED; /* a sum, or more confidence than a batch may have */
         }
     } else if (s->shape.form == FORM_REGRESSION) {
         status = packed_regression(data, size, &content.regression);

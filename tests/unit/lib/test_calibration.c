@@ -95,16 +95,19 @@ Test(calibration, packed_bins_come_back_in_order_and_as_posted)
     state_release(&s);
 }
 
-/* One bin that cannot be added leaves the others alone. */
+/* One bin that cannot be added leaves the others alone.  No batch is like this, but bytes may be. */
 Test(calibration, a_confidence_that_overflows_changes_nothing)
 {
-    struct calibration_entry huge[] = {{0, 1, 1, 0.5}, {1, 1, 1, 1.5e308}};
-    struct state s = state_of_bins(2, huge, 2);
+    uint8_t data[] = {5, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0x3f, 1, 1, 1, 3, 0, 0, 0, 0, 0, 0, 0xe0, 0x7f};
+    struct bytes packed = {data, sizeof data};
+    struct shape shape = {FORM_CALIBRATION, TASK_MULTICLASS, 0, 2};
+    struct state s, other;
+    cr_assert_eq(state_init(&s, &shape, false, plain_memory()), OK);
+    cr_assert_eq(state_init(&other, &shape, false, plain_memory()), OK);
+    cr_assert_eq(state_add_packed(&s, NULL, 1, 1, packed.data, packed.size), OK);
+    cr_assert_eq(state_add_packed(&other, NULL, 1, 1, packed.data, packed.size), OK);
     struct bytes before = pack_state(&s);
-    struct batch_content content = {.shape = s.shape, .calibration = huge, .n_calibration = 2};
-    struct bytes packed = pack_batch(&content);
     cr_assert_eq(state_add_packed(&s, NULL, 1, 1, packed.data, packed.size), ERR_OVERFLOW);
-    struct state other = state_of(&content);
     cr_assert_eq(state_merge(&s, &other), ERR_OVERFLOW);
     struct bytes after = pack_state(&s);
     cr_assert(bytes_equal(before, after) && s.batches == 1);
@@ -112,7 +115,6 @@ Test(calibration, a_confidence_that_overflows_changes_nothing)
     cr_assert_eq(state_add_packed(&s, NULL, 1, 1, packed.data, packed.size - 1), ERR_CORRUPT);
     bytes_free(&before);
     bytes_free(&after);
-    bytes_free(&packed);
     state_release(&s);
     state_release(&other);
 }
@@ -130,6 +132,9 @@ Test(calibration, what_is_no_calibration_is_refused)
         {"more correct than samples", {{0, 1, 2, 0.5}}, 1, ERR_RANGE},
         {"negative correct", {{0, 1, -1, 0.5}}, 1, ERR_RANGE},
         {"negative confidence", {{0, 1, 1, -0.5}}, 1, ERR_RANGE},
+        {"a mean instead of a sum is fine", {{0, 8, 1, 0.9}}, 1, OK},
+        {"rounded up", {{10, 1000, 1, 1000.5}}, 1, OK},
+        {"more than certain", {{10, 10, 1, 10.1}}, 1, ERR_RANGE},
         {"confidence without samples", {{0, 0, 0, 0.5}}, 1, ERR_RANGE},
         {"confidence not a number", {{0, 1, 1, NAN}}, 1, ERR_RANGE},
         {"infinite confidence", {{0, 1, 1, INFINITY}}, 1, ERR_RANGE},
