@@ -42,8 +42,8 @@ static void check(bool is_true, const char *what)
 {
     if (is_true)
         return;
-    fprintf(stderr, "properties: failed: %s; repeat with: properties %d %" PRIu64 " %s\n", what, BLOCK,
-            run.block_seed, form_name(run.form));
+    fprintf(stderr, "properties: failed: %s; repeat with: properties %d %" PRIu64 " %s\n", what, BLOCK, run.block_seed,
+            form_name(run.form));
     exit(1);
 }
 
