@@ -49,11 +49,21 @@ static const struct {
     [KIND_SCORES] = {"score histograms", "holds score histograms", "scores (thresholds, pos and neg)"},
     [KIND_CALIBRATION] = {"bins of confidence", "holds bins of confidence",
                           "calibration (bins, count, confidence and correct)"},
-    [KIND_EXACT] = {"a count of samples that are right as a whole", "holds exact matches", "exact ([correct, total])"},
+    [KIND_EXACT] = {"exact matches", "holds exact matches", "exact ([correct, total])"},
     [KIND_REGRESSION] = {"regression moments", "holds regression moments",
                          "regression (n, means, m2, c and sums of errors)"},
     [KIND_MEAN] = {"a weighted mean", "is a weighted mean", "sums (a sum and its weight)"},
 };
+
+const char *kind_noun(enum kind kind)
+{
+    return KINDS[kind].needs;
+}
+
+const char *kind_field(enum kind kind)
+{
+    return KINDS[kind].send;
+}
 
 static int check_counts(const struct metric_choice *choice, const struct shape *shape, char *text, size_t text_size)
 {

@@ -78,6 +78,11 @@ enum metric_need metric_need(const struct metric_choice *choice, const struct sh
  */
 int metric_check(const struct metric_choice *choice, const struct shape *shape, char *text, size_t text_size);
 
+/** kind_noun(kind), kind_field(kind): for sentences: "score histograms", and what a client sends to have them:
+ *  "scores (thresholds, pos and neg)". */
+const char *kind_noun(enum kind kind);
+const char *kind_field(enum kind kind);
+
 /**
  * metric_length(choice, shape): how many values metric_compute writes: num_classes for AVERAGE_NONE
  * of a multiclass or multilabel state, else 1 (binary ignores the average).

@@ -7,60 +7,27 @@
 #include "app.h"
 #include "csv.h"
 #include "json_writer.h"
+#include "query_epoch_sum.h"
 #include "query_value.h"
 #include "routes.h"
 
-/* The epoch that is asked for, summed. */
+/* The epoch that is asked for. */
 struct class_epoch {
     struct query_run run;
-    const struct series_row *series; /* NULL: the stage is unknown */
-    int64_t epoch;                   /* -1: there is none */
-    struct state state;              /* batches 0: nothing there */
+    struct epoch_sum sum;
 };
 
-static int add_rollup(struct request *q, struct class_epoch *e, struct problem *p)
+static int read_epoch(struct request *q, struct class_epoch *e, const char *what, bool with_cells, struct problem *p)
 {
-    struct rollup_row row;
-    bool found = false;
-    int rc = store_rollup_get(q->reader, e->series->run, e->series->series, e->epoch, 0, 0, &row, &found, p);
-    if (rc != OK || !found)
-        return rc;
-    const struct batch_key key = {e->epoch, row.last_step, 0};
-    return query_state_add(&e->state, &key, row.samples, row.batches, row.state, row.state_size, p);
-}
-
-static int read_epoch(struct request *q, struct class_epoch *e, bool with_cells, struct problem *p)
-{
-    int rc = query_int(q, "epoch", 0, QUERY_INTEGER_MAX, -1, &e->epoch, p);
-    if (rc == OK)
-        rc = query_counts_series(q, &e->run, &e->series, p);
-    if (rc != OK || e->series == NULL)
-        return rc;
-    if (e->epoch < 0)
-        e->epoch = e->series->last_epoch;
-    rc = query_state_init(&e->state, e->series, with_cells && e->series->shape.form == FORM_CONFUSION, p);
-    return rc == OK && e->epoch >= 0 ? add_rollup(q, e, p) : rc;
+    const struct series_row *series = NULL;
+    int rc = query_series_asked(q, &e->run, KIND_COUNTS, what, &series, p);
+    return rc == OK ? query_epoch_sum(q, series, with_cells, &e->sum, p) : rc;
 }
 
 static void release(struct request *q, struct class_epoch *e)
 {
-    state_release(&e->state);
+    query_epoch_sum_release(&e->sum);
     query_run_end(q, &e->run);
-}
-
-static const char *class_name(const struct class_epoch *e, size_t index)
-{
-    const struct stage_declaration *d = &e->run.declaration;
-    return index < d->n_class_names ? d->class_names[index] : NULL;
-}
-
-static void write_epoch(struct json_writer *w, int64_t epoch)
-{
-    json_key(w, "epoch");
-    if (epoch >= 0)
-        json_int(w, epoch);
-    else
-        json_null(w);
 }
 
 /* ---- classes ---- */
@@ -78,37 +45,31 @@ struct class_table {
 
 static int compute_ratios(struct request *q, struct class_table *t, struct problem *p)
 {
-    const struct shape *shape = &t->e->series->shape;
+    const struct shape *shape = &t->e->sum.series->shape;
     t->n = shape->num_classes;
     for (int i = 0; i < RATIOS; i++) {
-        struct query_metric m = {.series = t->e->series};
+        struct query_metric m = {.series = t->e->sum.series};
         m.selector.choice = (struct metric_choice){.metric = metric_find(ratio_names[i], strlen(ratio_names[i])),
                                                    .average = AVERAGE_NONE};
         char why[240];
         if (metric_check(&m.selector.choice, shape, why, sizeof why) != OK)
-            return problem_set(p, PROBLEM_STATE_LACKS, "?name", "classes of %s: %s", t->e->series->name, why);
+            return problem_set(p, PROBLEM_STATE_LACKS, "?name", "classes of %s: %s", t->e->sum.series->name, why);
         m.length = metric_length(&m.selector.choice, shape);
         t->ratios[i] = arena_alloc(&q->arena, m.length * sizeof *t->ratios[i]);
         if (t->ratios[i] == NULL)
             return query_no_memory(p);
-        int rc = query_value(&m, &t->e->state, &t->e->run.options, t->ratios[i], p);
+        int rc = query_value(&m, &t->e->sum.state, &t->e->run.options, t->ratios[i], p);
         if (rc != OK)
             return rc;
     }
-    if (t->e->state.batches == 0)
+    if (t->e->sum.state.batches == 0)
         t->n = 0;
     return OK;
 }
 
-/* Binary has one row, that of class 1. */
-static size_t class_number(const struct class_table *t, size_t i)
-{
-    return t->e->series->shape.task == TASK_BINARY ? 1 : i;
-}
-
 static void class_row_counts(const struct class_table *t, size_t i, int64_t out[4])
 {
-    const struct class_counts *c = &t->e->state.counts.classes[i];
+    const struct class_counts *c = &t->e->sum.state.counts.classes[i];
     out[0] = c->tp + c->fn; /* no overflow: at most the total */
     out[1] = c->tp;
     out[2] = c->fp;
@@ -121,7 +82,7 @@ static void classes_json(struct response *r, const struct class_table *t)
     json_writer_init(&w, &r->body);
     json_object_begin(&w);
     query_head(&w, &t->e->run);
-    write_epoch(&w, t->e->epoch);
+    query_write_epoch(&w, &t->e->sum);
     json_key(&w, "classes");
     json_array_begin(&w);
     for (size_t i = 0; i < t->n; i++) {
@@ -129,9 +90,9 @@ static void classes_json(struct response *r, const struct class_table *t)
         class_row_counts(t, i, counts);
         json_object_begin(&w);
         json_key(&w, "class");
-        json_int(&w, (int64_t)class_number(t, i));
+        json_int(&w, (int64_t)query_class_number(t->e->sum.series, i));
         json_key(&w, "name");
-        json_string(&w, class_name(t->e, class_number(t, i)));
+        json_string(&w, query_class_name(&t->e->run, query_class_number(t->e->sum.series, i)));
         for (size_t k = 0; k < 4; k++) {
             json_key(&w, count_names[k]);
             json_int(&w, counts[k]);
@@ -161,8 +122,8 @@ static void classes_csv(struct response *r, const struct class_table *t)
     for (size_t i = 0; i < t->n; i++) {
         int64_t counts[4];
         class_row_counts(t, i, counts);
-        csv_int(&c, (int64_t)class_number(t, i));
-        csv_text(&c, class_name(t->e, class_number(t, i)));
+        csv_int(&c, (int64_t)query_class_number(t->e->sum.series, i));
+        csv_text(&c, query_class_name(&t->e->run, query_class_number(t->e->sum.series, i)));
         for (size_t k = 0; k < 4; k++)
             csv_int(&c, counts[k]);
         for (size_t k = 0; k < RATIOS; k++)
@@ -173,17 +134,21 @@ static void classes_csv(struct response *r, const struct class_table *t)
 
 int api_classes_get(struct request *q, struct response *r, struct problem *p)
 {
-    struct class_epoch e = {.epoch = -1};
+    struct class_epoch e = {.sum = {.epoch = -1}};
     struct class_table t = {.e = &e};
+    struct metric_options options;
     enum media media;
     int rc = query_media(q, MEDIA_JSON | MEDIA_CSV, &media, p);
+    if (rc == OK)
+        rc = query_zero_division(q, &options, p);
     if (rc != OK)
         return rc;
     rc = query_run_begin(q, true, &e.run, p);
     if (rc != OK || query_etag(q, r, &e.run.run))
         goto out;
-    rc = read_epoch(q, &e, false, p);
-    if (rc == OK && e.series != NULL)
+    e.run.options.zero_division = options.zero_division;
+    rc = read_epoch(q, &e, "a list of classes", false, p);
+    if (rc == OK && e.sum.series != NULL)
         rc = compute_ratios(q, &t, p);
     if (rc == OK && media == MEDIA_CSV)
         classes_csv(r, &t);
@@ -212,13 +177,13 @@ struct matrix {
 /* A matrix that needs more than the counts hold, or more room than a dense answer may take. */
 static int check_matrix(const struct request *q, const struct matrix *m, struct problem *p)
 {
-    const struct shape *shape = &m->e->series->shape;
+    const struct shape *shape = &m->e->sum.series->shape;
     int64_t most = q->app->limits.dense_classes;
     bool has_cells = shape->task == TASK_BINARY ? shape->form != FORM_TOTALS : shape->form == FORM_CONFUSION;
     if (!has_cells)
         return problem_set(p, PROBLEM_STATE_LACKS, "?name",
                            "%s holds no confusion matrix: send confusion, or num_classes and cells",
-                           m->e->series->name);
+                           m->e->sum.series->name);
     if (m->dense && (int64_t)m->n_classes > most)
         return problem_set(p, PROBLEM_INVALID, "?form",
                            "a dense matrix has at most %lld classes here (limit dense_classes), this one has %zu",
@@ -228,12 +193,12 @@ static int check_matrix(const struct request *q, const struct matrix *m, struct 
 
 static int read_matrix(struct request *q, struct matrix *m, struct problem *p)
 {
-    const struct shape *shape = &m->e->series->shape;
+    const struct shape *shape = &m->e->sum.series->shape;
     m->n_classes = shape->task == TASK_BINARY ? 2 : shape->num_classes;
     int rc = check_matrix(q, m, p);
     if (rc != OK)
         return rc;
-    int status = state_cells(&m->e->state, &m->cells, &m->n_cells);
+    int status = state_cells(&m->e->sum.state, &m->cells, &m->n_cells);
     if (status != OK)
         return problem_from_status(p, status);
     m->sums = arena_alloc(&q->arena, m->n_classes * sizeof *m->sums);
@@ -303,7 +268,7 @@ static void confusion_json(struct response *r, const struct matrix *m)
     json_writer_init(&w, &r->body);
     json_object_begin(&w);
     query_head(&w, &m->e->run);
-    write_epoch(&w, m->e->epoch);
+    query_write_epoch(&w, &m->e->sum);
     json_key(&w, "num_classes");
     json_int(&w, (int64_t)m->n_classes);
     json_key(&w, "class_names");
@@ -346,7 +311,7 @@ int api_confusion_get(struct request *q, struct response *r, struct problem *p)
 {
     static const char *const normalize_words[] = {"true", "pred", "all", NULL};
     static const char *const form_words[] = {"sparse", "dense", NULL};
-    struct class_epoch e = {.epoch = -1};
+    struct class_epoch e = {.sum = {.epoch = -1}};
     struct matrix m = {.e = &e};
     enum media media;
     int normalize, form;
@@ -362,8 +327,8 @@ int api_confusion_get(struct request *q, struct response *r, struct problem *p)
     rc = query_run_begin(q, true, &e.run, p);
     if (rc != OK || query_etag(q, r, &e.run.run))
         goto out;
-    rc = read_epoch(q, &e, true, p);
-    if (rc == OK && e.series != NULL)
+    rc = read_epoch(q, &e, "a confusion matrix", true, p);
+    if (rc == OK && e.sum.series != NULL)
         rc = read_matrix(q, &m, p);
     if (rc == OK && media == MEDIA_CSV)
         confusion_csv(r, &m);

@@ -1,6 +1,7 @@
 /*
  * GET .../epochs: exact epoch values, as JSON or CSV.  Rows are written as they are computed.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "csv.h"
@@ -31,6 +32,31 @@ static void write_list(struct json_writer *w, const char *key, const struct quer
     json_array_end(w);
 }
 
+/* Why the mean of the steps is not the value; null where there is no step. */
+static void write_gap(struct json_writer *w, const struct gap_causes *gap)
+{
+    const struct {
+        const char *key;
+        double value;
+    } causes[] = {{"value", gap->value},
+                  {"absent_classes", gap->absent_classes},
+                  {"class_mix", gap->class_mix},
+                  {"batch_size", gap->batch_size}};
+    json_key(w, "gap");
+    if (isnan(gap->value)) {
+        json_null(w);
+        return;
+    }
+    json_object_begin(w);
+    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
+        json_key(w, causes[i].key);
+        json_double(w, causes[i].value);
+    }
+    json_object_end(w);
+}
+
+static const struct gap_causes no_gap = {.value = NAN};
+
 static void write_value(struct json_writer *w, const struct epochs_ask *ask, const struct query_metric *m,
                         const struct epoch_value *v)
 {
@@ -46,6 +72,8 @@ static void write_value(struct json_writer *w, const struct epochs_ask *ask, con
         write_list(w, "high", m, interval ? v->high : NULL);
         if (ask->mean_of_steps)
             write_list(w, "mean_of_steps", m, v->present ? v->mean_of_steps : NULL);
+        if (v->gap != NULL)
+            write_gap(w, v->present ? v->gap : &no_gap);
     }
     json_object_end(w);
 }
@@ -163,7 +191,8 @@ static int answer_csv(struct request *q, struct response *r, const struct epochs
     return query_epochs(q, ask, write_csv, &o, p);
 }
 
-static int read_ask(struct request *q, struct epochs_ask *ask, enum media *media, struct problem *p)
+static int read_ask(struct request *q, struct epochs_ask *ask, struct metric_options *options, enum media *media,
+                    struct problem *p)
 {
     int rc = query_media(q, MEDIA_JSON | MEDIA_CSV, media, p);
     if (rc == OK)
@@ -172,6 +201,8 @@ static int read_ask(struct request *q, struct epochs_ask *ask, enum media *media
         rc = query_int(q, "rank", 0, QUERY_RANK_MAX, -1, &ask->rank, p);
     if (rc == OK)
         rc = query_bool(q, "mean_of_steps", true, &ask->mean_of_steps, p);
+    if (rc == OK)
+        rc = query_zero_division(q, options, p);
     return rc;
 }
 
@@ -180,8 +211,9 @@ int api_epochs_get(struct request *q, struct response *r, struct problem *p)
     struct query_run run;
     struct query_metric *metrics = NULL;
     struct epochs_ask ask = {.run = &run};
+    struct metric_options options;
     enum media media;
-    int rc = read_ask(q, &ask, &media, p);
+    int rc = read_ask(q, &ask, &options, &media, p);
     if (rc != OK)
         return rc;
     rc = query_run_begin(q, true, &run, p);
@@ -191,6 +223,7 @@ int api_epochs_get(struct request *q, struct response *r, struct problem *p)
     if (rc != OK)
         goto out;
     ask.metrics = metrics;
+    run.options.zero_division = options.zero_division;
     rc = media == MEDIA_CSV ? answer_csv(q, r, &ask, p) : answer_json(q, r, &ask, p);
 out:
     query_run_end(q, &run);

@@ -119,7 +119,8 @@ static void write_csv(struct response *r, const struct steps_ask *ask, const str
     }
 }
 
-static int read_ask(struct request *q, struct steps_ask *ask, enum media *media, struct problem *p)
+static int read_ask(struct request *q, struct steps_ask *ask, struct metric_options *options, enum media *media,
+                    struct problem *p)
 {
     int64_t most = q->app->limits.points;
     int rc = query_media(q, MEDIA_JSON | MEDIA_CSV, media, p);
@@ -135,6 +136,8 @@ static int read_ask(struct request *q, struct steps_ask *ask, enum media *media,
         rc = query_int(q, "rank", 0, QUERY_RANK_MAX, -1, &ask->rank, p);
     if (rc == OK)
         rc = query_int(q, "window", 1, QUERY_INTEGER_MAX, 0, &ask->window, p);
+    if (rc == OK)
+        rc = query_zero_division(q, options, p);
     return rc;
 }
 
@@ -144,8 +147,9 @@ int api_steps_get(struct request *q, struct response *r, struct problem *p)
     struct query_metric *metrics = NULL;
     struct steps_ask ask = {.run = &run};
     struct steps_answer answer;
+    struct metric_options options;
     enum media media;
-    int rc = read_ask(q, &ask, &media, p);
+    int rc = read_ask(q, &ask, &options, &media, p);
     if (rc != OK)
         return rc;
     rc = query_run_begin(q, true, &run, p);
@@ -155,6 +159,7 @@ int api_steps_get(struct request *q, struct response *r, struct problem *p)
     if (rc != OK)
         goto out;
     ask.metrics = metrics;
+    run.options.zero_division = options.zero_division;
     rc = query_steps(q, &ask, &answer, p);
     if (rc != OK)
         goto out;

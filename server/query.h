@@ -26,7 +26,7 @@ struct query_run {
     struct run_row run;
     char stage[STAGE_MAX + 1]; /* chosen; "" where the run has none */
     bool stage_known;          /* false: a stage that the run does not have: answer empty lists */
-    struct series_row *series; /* the stage's series by name, in the arena */
+    struct series_row *series; /* the stage's series by name and kind, in the arena */
     size_t n_series;
     struct stage_declaration declaration;
     struct metric_options options; /* what metric_compute needs beside the state */
@@ -49,6 +49,8 @@ int query_int(const struct request *q, const char *name, int64_t low, int64_t hi
 /** query_word(q, name, words, missing, out, p): index of the value in words (NULL-terminated). */
 int query_word(const struct request *q, const char *name, const char *const *words, int missing, int *out,
                struct problem *p);
+/** query_zero_division(q, options, p): ?zero_division=0|1, default 0. */
+int query_zero_division(const struct request *q, struct metric_options *options, struct problem *p);
 /** query_bool(q, name, missing, out, p): true or false. */
 int query_bool(const struct request *q, const char *name, bool missing, bool *out, struct problem *p);
 /** query_media(q, offered, out, p): ?format= if it was sent, else Accept.  PROBLEM_NOT_ACCEPTABLE. */
@@ -68,15 +70,24 @@ int query_no_memory(struct problem *p);
 int query_run_begin(struct request *q, bool need_stage, struct query_run *out, struct problem *p);
 void query_run_end(struct request *q, struct query_run *out);
 
-/** query_series(run, name): a series of the stage; NULL if there is none. */
+/** query_series(run, name): the first series of that name in the stage, counts before all else; NULL if there is none.
+ *  query_series_of(run, name, kind): the one of that kind. */
 const struct series_row *query_series(const struct query_run *run, const char *name);
+const struct series_row *query_series_of(const struct query_run *run, const char *name, enum kind kind);
 
 /**
- * query_counts_series(q, run, out, p): the series that ?name= (default main) asks for, which must hold
- * counts.  *out is NULL where the stage is unknown.
+ * query_series_asked(q, run, kind, what, out, p): the series of a kind that ?name= (default main) asks for.
+ *
+ * what     for sentences: who needs it ("curves").
+ * out      NULL where the stage is unknown.
+ * Returns  OK; PROBLEM_INVALID (?name), PROBLEM_UNKNOWN_METRIC, PROBLEM_STATE_LACKS.
  */
-int query_counts_series(const struct request *q, const struct query_run *run, const struct series_row **out,
-                        struct problem *p);
+int query_series_asked(const struct request *q, const struct query_run *run, enum kind kind, const char *what,
+                       const struct series_row **out, struct problem *p);
+/** query_name(q, out, p): ?name=, checked; NULL: not sent. */
+int query_name(const struct request *q, const char **out, struct problem *p);
+/** query_unknown_name(run, name, p): PROBLEM_UNKNOWN_METRIC at ?name: no series of that name, of whatever kind. */
+int query_unknown_name(const struct query_run *run, const char *name, struct problem *p);
 
 /**
  * query_metrics(q, run, out, n, p): the selectors of metric= (or the default), resolved; in the arena.
@@ -87,7 +98,7 @@ int query_metrics(struct request *q, const struct query_run *run, struct query_m
 
 /**
  * query_basis(run, metrics, n): the series whose steps, batches and samples an answer shows: main
- * where the stage has it, else the first series asked for.
+ * where the stage has it (its counts, else another kind), else the first series asked for.
  */
 const struct series_row *query_basis(const struct query_run *run, const struct query_metric *metrics, size_t n);
 

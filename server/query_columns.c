@@ -213,27 +213,28 @@ struct first_series {
     bool found;
 };
 
+/* main, else the first; of the kinds of one name the first. */
 static int keep_first(void *context, const struct series_row *row)
 {
     struct first_series *first = context;
-    if (strcmp(row->stage, first->stage) != 0)
+    bool is_main = strcmp(row->name, "main") == 0;
+    if (strcmp(row->stage, first->stage) != 0 || (first->found && !is_main))
         return OK;
     *first->out = *row;
     first->found = true;
-    return STORE_STOP;
+    return is_main ? STORE_STOP : OK;
 }
 
 /* The series a column reads: the selector's; for the facts of an epoch main, else the stage's first. */
 static int find_series(struct request *q, const struct column *c, int64_t run, struct series_row *out, bool *found,
                        struct problem *p)
 {
-    const char *name = c->fact == COLUMN_VALUE ? c->selector.series : "main";
-    enum kind kind = c->fact == COLUMN_VALUE && c->selector.is_mean ? KIND_MEAN : KIND_COUNTS;
-    int rc = store_series_find(q->reader, run, c->stage, name, kind, out, found, p);
-    if (rc != OK || *found || c->fact == COLUMN_VALUE)
-        return rc;
+    const struct selector *s = &c->selector;
+    if (c->fact == COLUMN_VALUE)
+        return store_series_find(q->reader, run, c->stage, s->series, s->is_mean ? KIND_MEAN : s->choice.metric->kind,
+                                 out, found, p);
     struct first_series first = {.stage = c->stage, .out = out};
-    rc = store_series_each(q->reader, run, keep_first, &first, p);
+    int rc = store_series_each(q->reader, run, keep_first, &first, p);
     *found = first.found;
     return rc;
 }
@@ -244,8 +245,6 @@ static bool is_answerable(const struct column *c, const struct series_row *serie
     char why[240];
     if (c->fact != COLUMN_VALUE)
         return c->fact == COLUMN_FACT_EPOCH || series->shape.form != FORM_MEAN;
-    if ((series->shape.form == FORM_MEAN) != c->selector.is_mean)
-        return false;
     return c->selector.is_mean || metric_check(&c->selector.choice, &series->shape, why, sizeof why) == OK;
 }
 

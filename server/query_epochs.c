@@ -31,7 +31,7 @@ struct walk {
     struct epoch_series *series;
     size_t n_series;
     struct epoch_value *values; /* [n_metrics] */
-    double **means;             /* [n_metrics]: where mean_of_steps goes, NULL: not wanted */
+    struct step_mean *means;    /* [n_metrics] */
     struct problem *p;
 };
 
@@ -66,9 +66,12 @@ static int begin(struct walk *w)
         double *room = arena_alloc(arena, 4 * m->length * sizeof *room);
         if (room == NULL)
             return query_no_memory(w->p);
-        w->means[i] = ask->mean_of_steps && !m->selector.is_mean ? room + 3 * m->length : NULL;
-        w->values[i] = (struct epoch_value){
-            .value = room, .low = room + m->length, .high = room + 2 * m->length, .mean_of_steps = w->means[i]};
+        w->means[i].value = ask->mean_of_steps && !m->selector.is_mean ? room + 3 * m->length : NULL;
+        w->values[i] = (struct epoch_value){.value = room,
+                                            .low = room + m->length,
+                                            .high = room + 2 * m->length,
+                                            .mean_of_steps = w->means[i].value,
+                                            .gap = ask->mean_of_steps && query_has_gap(m) ? &w->means[i].gap : NULL};
         int rc = add_series(w, m->series, true);
         if (rc != OK)
             return rc;
@@ -151,7 +154,7 @@ static int compute(struct walk *w, size_t i)
     return OK;
 }
 
-static int step_means(struct walk *w, const struct epoch_series *s)
+static int step_means(struct walk *w, struct epoch_series *s)
 {
     const struct step_mean_job job = {.conn = w->q->reader,
                                       .cache = w->q->app->step_cache,
@@ -159,7 +162,8 @@ static int step_means(struct walk *w, const struct epoch_series *s)
                                       .series = s->row,
                                       .epoch = s->counted.epoch,
                                       .revision = s->revision,
-                                      .rank = w->ask->rank};
+                                      .rank = w->ask->rank,
+                                      .sum = &s->state};
     return query_step_means(&job, w->ask->metrics, w->ask->n_metrics, w->means, w->p);
 }
 
@@ -197,8 +201,8 @@ static int one_epoch(struct walk *w, int64_t epoch, bool *any, struct epoch_row 
             return rc;
     }
     for (size_t i = 0; w->ask->mean_of_steps && i < w->n_series; i++) {
-        const struct epoch_series *s = &w->series[i];
-        if (!s->asked || s->counted.batches == 0 || s->row->shape.form == FORM_MEAN)
+        struct epoch_series *s = &w->series[i];
+        if (!s->asked || s->counted.batches == 0)
             continue;
         int rc = step_means(w, s);
         if (rc != OK)

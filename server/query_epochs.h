@@ -1,6 +1,7 @@
 #ifndef QUERY_EPOCHS_H
 #define QUERY_EPOCHS_H
 
+#include "gap.h"
 #include "query.h"
 
 /** Exact epoch values: the metric of the summed counts of each epoch. */
@@ -21,12 +22,13 @@ struct epoch_row {
 
 /* One selector in one epoch.  Arrays have query_metric.length values. */
 struct epoch_value {
-    bool present;          /* the series has a batch in this epoch; else nothing below is meaningful */
-    double *value;         /* NAN where undefined */
-    bool has_interval;     /* low and high say something */
-    double *low, *high;    /* NAN where there is none */
-    double *mean_of_steps; /* NULL: not asked for, or a weighted mean */
-    int64_t nonfinite;     /* weighted means */
+    bool present;                 /* the series has a batch in this epoch; else nothing below is meaningful */
+    double *value;                /* NAN where undefined */
+    bool has_interval;            /* low and high say something */
+    double *low, *high;           /* NAN where there is none */
+    double *mean_of_steps;        /* NULL: not asked for, or a weighted mean */
+    const struct gap_causes *gap; /* why it differs from value; NULL: not asked for, or not split for this metric */
+    int64_t nonfinite;            /* weighted means */
 };
 
 /**

@@ -73,6 +73,24 @@ int query_bool(const struct request *q, const char *name, bool missing, bool *ou
     return rc;
 }
 
+int query_zero_division(const struct request *q, struct metric_options *options, struct problem *p)
+{
+    int64_t value;
+    int rc = query_int(q, "zero_division", 0, 1, 0, &value, p);
+    if (rc == OK)
+        options->zero_division = (double)value;
+    return rc;
+}
+
+int query_name(const struct request *q, const char **out, struct problem *p)
+{
+    *out = request_arg(q, "name");
+    if (*out == NULL || series_name_is_valid(*out, strlen(*out)))
+        return OK;
+    return problem_set(p, PROBLEM_INVALID, "?name",
+                       "a name is 1 to %d of A-Z a-z 0-9 . _ / - and starts with a letter or digit", SERIES_NAME_MAX);
+}
+
 int query_media(const struct request *q, unsigned offered, enum media *out, struct problem *p)
 {
     static const char *const words[] = {"json", "csv", NULL};

@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. the snapshot is open exactly while in_snapshot; query_run_end() ends it, whatever went wrong;
- * 2. series are those of the chosen stage only, by name, copied into the arena.
+ * 2. series are those of the chosen stage only, by name and kind, copied into the arena.
  * Runs on the worker thread that owns q->reader.
  */
 #include <string.h>
@@ -134,6 +134,14 @@ const struct series_row *query_series(const struct query_run *run, const char *n
 {
     for (size_t i = 0; i < run->n_series; i++)
         if (strcmp(run->series[i].name, name) == 0)
+            return &run->series[i];
+    return NULL;
+}
+
+const struct series_row *query_series_of(const struct query_run *run, const char *name, enum kind kind)
+{
+    for (size_t i = 0; i < run->n_series; i++)
+        if (form_kind(run->series[i].shape.form) == kind && strcmp(run->series[i].name, name) == 0)
             return &run->series[i];
     return NULL;
 }

@@ -29,6 +29,15 @@ static void list_add(struct text_list *list, const char *prefix, const char *wor
         (size_t)snprintf(list->text + list->used, sizeof list->text - list->used, "%s%s%s", comma, prefix, word);
 }
 
+/* The first metric of the catalogue that reads series of this kind: each kind has one. */
+static const struct metric *metric_of_kind(enum kind kind)
+{
+    const struct metric *metric = NULL;
+    for (size_t i = 0; (metric = metric_at(i)) != NULL && metric->kind != kind; i++)
+        continue;
+    return metric;
+}
+
 /* What the stage can be asked: its weighted means first (they are its own), then the catalogue. */
 static int unknown_metric(const struct query_run *run, const char *word, struct problem *p)
 {
@@ -65,45 +74,77 @@ static int refuse(const struct query_run *run, const char *text, size_t length, 
     return problem_set(p, average ? PROBLEM_UNKNOWN_AVERAGE : PROBLEM_INVALID, "?metric", "%s", why);
 }
 
+/* ---- which series ---- */
+
+static bool is_mean_series(const struct series_row *series)
+{
+    return series != NULL && series->shape.form == FORM_MEAN;
+}
+
+/* What a client would send to have a series of this kind under this name. */
+static const char *field_to_send(enum kind kind, const char *name, char *out, size_t size)
+{
+    if (kind == KIND_MEAN)
+        snprintf(out, size, "sums: {\"%s\": [sum, tokens]}", name);
+    else
+        snprintf(out, size, "%s", kind_field(kind));
+    return out;
+}
+
+/*
+ * There is no series of that kind and name.  Where nothing but sending it helps (the name is the metric's
+ * own, or holds another state already) the state lacks it; else the name is unknown, or taken by a
+ * weighted mean, which shares its name with nothing.
+ */
+static int no_series(const struct query_run *run, const char *what, enum kind kind, const char *name, bool is_default,
+                     const char *pointer, struct problem *p)
+{
+    const struct series_row *other = query_series(run, name);
+    bool can_hold = other != NULL ? kind != KIND_MEAN && !is_mean_series(other) : is_default;
+    struct text_list names = {.text = ""};
+    char field[200];
+    for (size_t i = 0; i < run->n_series; i++)
+        if (form_kind(run->series[i].shape.form) == kind)
+            list_add(&names, "", run->series[i].name);
+    return problem_set(p, can_hold || names.n == 0 ? PROBLEM_STATE_LACKS : PROBLEM_UNKNOWN_METRIC, pointer,
+                       "%s needs %s; stage %s has none under the name %s: send %s%s%s", what, kind_noun(kind),
+                       run->stage, name, field_to_send(kind, name, field, sizeof field),
+                       names.n > 0 ? "; names that have them: " : "", names.text);
+}
+
 static int resolve_mean(const struct query_run *run, struct query_metric *m, struct problem *p)
 {
-    m->series = query_series(run, m->selector.series);
-    if (m->series == NULL)
+    m->series = query_series_of(run, m->selector.series, KIND_MEAN);
+    if (m->series != NULL)
+        return OK;
+    const struct series_row *other = query_series(run, m->selector.series);
+    if (other == NULL)
         return unknown_metric(run, m->selector.text, p);
-    if (m->series->shape.form != FORM_MEAN)
-        return problem_set(p, PROBLEM_UNKNOWN_METRIC, "?metric",
-                           "%s is a series of counts, ask for one of its metrics: %s:accuracy", m->series->name,
-                           m->series->name);
-    return OK;
+    enum kind kind = form_kind(other->shape.form);
+    const struct metric *metric = metric_of_kind(kind);
+    return problem_set(p, PROBLEM_UNKNOWN_METRIC, "?metric", "%s holds %s, ask for one of its metrics: %s:%s",
+                       other->name, kind_noun(kind), other->name, metric->name);
 }
 
-static int no_counts(const struct query_run *run, const char *name, const char *pointer, struct problem *p)
+static int resolve_metric(const struct query_run *run, struct query_metric *m, struct problem *p)
 {
-    struct text_list counts = {.text = ""};
-    for (size_t i = 0; i < run->n_series; i++)
-        if (run->series[i].shape.form != FORM_MEAN)
-            list_add(&counts, "", run->series[i].name);
-    return problem_set(p, PROBLEM_UNKNOWN_METRIC, pointer,
-                       "stage %s has no counts under the name %s; names with counts: %s", run->stage, name,
-                       counts.n > 0 ? counts.text : "none");
-}
-
-static int resolve_counts(const struct query_run *run, struct query_metric *m, struct problem *p)
-{
-    m->series = query_series(run, m->selector.series);
-    if (m->series == NULL || m->series->shape.form == FORM_MEAN) {
-        int rc = no_counts(run, m->selector.series, "?metric", p);
-        const struct series_row *mean = query_series(run, m->selector.choice.metric->name);
-        if (p != NULL && mean != NULL && mean->shape.form == FORM_MEAN)
+    const struct metric_choice *choice = &m->selector.choice;
+    const struct metric *metric = choice->metric;
+    m->series = query_series_of(run, m->selector.series, metric->kind);
+    if (m->series == NULL) {
+        int rc = no_series(run, metric->name, metric->kind, m->selector.series,
+                           strcmp(m->selector.series, metric->series_default) == 0, "?metric", p);
+        const struct series_row *mean = query_series_of(run, metric->name, KIND_MEAN);
+        if (p != NULL && mean != NULL)
             problem_add_place(p, "?metric", "the weighted mean of that name is %s:mean", mean->name);
         return rc;
     }
     char why[240];
-    if (metric_check(&m->selector.choice, &m->series->shape, why, sizeof why) != OK)
+    if (metric_check(choice, &m->series->shape, why, sizeof why) != OK)
         return problem_set(p, PROBLEM_STATE_LACKS, "?metric", "%s: %s", m->selector.text, why);
-    m->length = metric_length(&m->selector.choice, &m->series->shape);
-    m->is_list = m->selector.choice.average == AVERAGE_NONE &&
-                 m->selector.choice.metric->averages != AVERAGES_NO_CHOICE && m->series->shape.task != TASK_BINARY;
+    m->length = metric_length(choice, &m->series->shape);
+    m->is_list = choice->average == AVERAGE_NONE && metric->averages != AVERAGES_NO_CHOICE &&
+                 m->series->shape.task != TASK_BINARY;
     return OK;
 }
 
@@ -118,21 +159,25 @@ static int resolve_one(const struct query_run *run, const char *text, size_t len
         return refuse(run, text, length, status, why, p);
     if (!run->stage_known)
         return OK;
-    return m->selector.is_mean ? resolve_mean(run, m, p) : resolve_counts(run, m, p);
+    return m->selector.is_mean ? resolve_mean(run, m, p) : resolve_metric(run, m, p);
 }
 
-/* accuracy of main, or the first weighted mean, or accuracy of the first other counts. */
+/* accuracy of main, or the first weighted mean, or the first metric of the first series. */
 static void default_selector(const struct query_run *run, char *out, size_t size)
 {
-    const struct series_row *main_series = query_series(run, "main"), *mean = NULL, *counts = NULL;
+    const struct series_row *mean = NULL;
     for (size_t i = run->n_series; i-- > 0;)
-        *(run->series[i].shape.form == FORM_MEAN ? &mean : &counts) = &run->series[i];
-    if ((main_series != NULL && main_series->shape.form != FORM_MEAN) || (mean == NULL && counts == NULL))
+        if (is_mean_series(&run->series[i]))
+            mean = &run->series[i];
+    if (run->n_series == 0 || query_series_of(run, "main", KIND_COUNTS) != NULL) {
         snprintf(out, size, "accuracy");
-    else if (mean != NULL)
+    } else if (mean != NULL) {
         snprintf(out, size, metric_find(mean->name, strlen(mean->name)) != NULL ? "%s:mean" : "%s", mean->name);
-    else
-        snprintf(out, size, "%s:accuracy", counts->name);
+    } else {
+        const struct metric *metric = metric_of_kind(form_kind(run->series[0].shape.form));
+        bool is_own = strcmp(run->series[0].name, metric->series_default) == 0;
+        snprintf(out, size, "%s%s%s", is_own ? "" : run->series[0].name, is_own ? "" : ":", metric->name);
+    }
 }
 
 int query_metrics(struct request *q, const struct query_run *run, struct query_metric **out, size_t *n,
@@ -173,27 +218,35 @@ int query_metrics(struct request *q, const struct query_run *run, struct query_m
     return OK;
 }
 
-int query_counts_series(const struct request *q, const struct query_run *run, const struct series_row **out,
-                        struct problem *p)
+int query_series_asked(const struct request *q, const struct query_run *run, enum kind kind, const char *what,
+                       const struct series_row **out, struct problem *p)
 {
-    const char *name = request_arg(q, "name");
-    if (name != NULL && !series_name_is_valid(name, strlen(name)))
-        return problem_set(p, PROBLEM_INVALID, "?name",
-                           "a name is 1 to %d of A-Z a-z 0-9 . _ / - and starts with a letter or digit",
-                           SERIES_NAME_MAX);
+    const char *name;
+    int rc = query_name(q, &name, p);
+    if (rc != OK)
+        return rc;
     if (name == NULL)
         name = "main";
-    const struct series_row *series = query_series(run, name);
-    if (run->stage_known && (series == NULL || series->shape.form == FORM_MEAN))
-        return no_counts(run, name, "?name", p);
-    *out = series;
+    *out = query_series_of(run, name, kind);
+    if (*out == NULL && run->stage_known)
+        return no_series(run, what, kind, name, strcmp(name, "main") == 0, "?name", p);
     return OK;
+}
+
+int query_unknown_name(const struct query_run *run, const char *name, struct problem *p)
+{
+    struct text_list names = {.text = ""};
+    for (size_t i = 0; i < run->n_series; i++)
+        if (i == 0 || strcmp(run->series[i - 1].name, run->series[i].name) != 0)
+            list_add(&names, "", run->series[i].name);
+    return problem_set(p, PROBLEM_UNKNOWN_METRIC, "?name", "stage %s has nothing under the name %s; names: %s",
+                       run->stage, name, names.n > 0 ? names.text : "none");
 }
 
 const struct series_row *query_basis(const struct query_run *run, const struct query_metric *metrics, size_t n)
 {
     const struct series_row *main_series = query_series(run, "main");
-    if (main_series != NULL && main_series->shape.form != FORM_MEAN)
+    if (main_series != NULL && !is_mean_series(main_series))
         return main_series;
     return n > 0 ? metrics[0].series : NULL;
 }

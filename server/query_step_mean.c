@@ -5,28 +5,42 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "query_step_walk.h"
 #include "query_value.h"
 
 #include "query_step_mean.h"
 
+enum { N_CAUSES = 4 };
+
 /* One metric that the cache did not have. */
 struct step_sum {
     const struct query_metric *metric;
-    double *out;
+    struct step_mean *out;
     double *value;         /* [length]: of the step */
     struct exact_sum *sum; /* [length] */
     int64_t *n;            /* [length]: steps that count */
+    struct gap gap;        /* of a metric that has one */
 };
 
 struct step_scan {
     const struct step_mean_job *job;
     struct step_sum *sums;
     size_t n_sums;
-    struct state state; /* of the step so far */
-    int64_t step;
     struct problem *p;
 };
+
+bool query_has_gap(const struct query_metric *m)
+{
+    if (m->selector.is_mean || strcmp(m->selector.choice.metric->name, "accuracy") != 0)
+        return false;
+    enum average average = m->selector.choice.average;
+    bool is_binary = m->series != NULL && m->series->shape.task == TASK_BINARY;
+    return is_binary || average == AVERAGE_MICRO || average == AVERAGE_MACRO;
+}
+
+/* ---- the cache ---- */
 
 static struct step_cache_key key_of(const struct step_mean_job *job, const struct query_metric *metric)
 {
@@ -36,62 +50,40 @@ static struct step_cache_key key_of(const struct step_mean_job *job, const struc
                                    .revision = job->revision,
                                    .rank = job->rank,
                                    .ignore_index = job->options->ignore_index,
+                                   .zero_division = (int64_t)job->options->zero_division,
                                    .selector = metric->selector.text};
 }
 
-static int end_step(struct step_scan *scan)
+/* The gap is kept behind the mean, which is one number then. */
+static bool cache_get(const struct step_mean_job *job, const struct query_metric *metric, struct step_mean *out)
 {
-    /* empty is a step that saw nothing; one whose samples were all ignored would have logged a value */
-    if (scan->state.samples == 0 && scan->state.counts.total == 0)
-        return OK;
-    for (size_t i = 0; i < scan->n_sums; i++) {
-        struct step_sum *s = &scan->sums[i];
-        int rc = query_value(s->metric, &scan->state, scan->job->options, s->value, scan->p);
-        if (rc != OK)
-            return rc;
-        for (size_t v = 0; v < s->metric->length; v++)
-            if (isfinite(s->value[v]) && exact_sum_add(&s->sum[v], s->value[v]) == OK)
-                s->n[v]++;
+    struct step_cache_key key = key_of(job, metric);
+    double kept[1 + N_CAUSES];
+    if (!query_has_gap(metric))
+        return step_cache_get(job->cache, &key, out->value, metric->length);
+    if (!step_cache_get(job->cache, &key, kept, 1 + N_CAUSES))
+        return false;
+    out->value[0] = kept[0];
+    out->gap =
+        (struct gap_causes){.value = kept[1], .absent_classes = kept[2], .class_mix = kept[3], .batch_size = kept[4]};
+    return true;
+}
+
+static void cache_put(const struct step_mean_job *job, const struct query_metric *metric, const struct step_mean *out)
+{
+    struct step_cache_key key = key_of(job, metric);
+    const struct gap_causes *gap = &out->gap;
+    if (!query_has_gap(metric)) {
+        step_cache_put(job->cache, &key, out->value, metric->length);
+        return;
     }
-    return OK;
+    const double kept[1 + N_CAUSES] = {out->value[0], gap->value, gap->absent_classes, gap->class_mix, gap->batch_size};
+    step_cache_put(job->cache, &key, kept, 1 + N_CAUSES);
 }
 
-static int scan_batch(void *context, const struct batch_row *row)
-{
-    struct step_scan *scan = context;
-    if (scan->job->rank >= 0 && row->key.rank != scan->job->rank)
-        return OK;
-    if (row->key.step != scan->step) {
-        int rc = end_step(scan);
-        if (rc != OK)
-            return rc;
-        state_clear(&scan->state);
-        scan->step = row->key.step;
-    }
-    return query_state_add(&scan->state, &row->key, row->samples, 1, row->state, row->state_size, scan->p);
-}
+/* ---- the sums ---- */
 
-static int scan_epoch(struct step_scan *scan, const struct query_metric *metrics, size_t n)
-{
-    const struct step_mean_job *job = scan->job;
-    int rc = query_state_init(&scan->state, job->series, query_needs_cells(metrics, n, job->series), scan->p);
-    if (rc != OK)
-        return rc;
-    const struct batch_key from = {.epoch = job->epoch}, to = {job->epoch, INT64_MAX, INT64_MAX};
-    rc = store_batches_each(job->conn, job->series->run, job->series->series, &from, &to, scan_batch, scan, scan->p);
-    if (rc == OK)
-        rc = end_step(scan);
-    state_release(&scan->state);
-    return rc;
-}
-
-static void finish(struct step_sum *s)
-{
-    for (size_t v = 0; v < s->metric->length; v++)
-        s->out[v] = s->n[v] > 0 ? exact_sum_value(&s->sum[v]) / (double)s->n[v] : NAN;
-}
-
-static int begin_sum(struct step_sum *s, const struct query_metric *metric, double *out)
+static int begin_sum(struct step_sum *s, const struct query_metric *metric, struct step_mean *out)
 {
     *s = (struct step_sum){.metric = metric, .out = out};
     s->value = malloc(metric->length * sizeof *s->value);
@@ -101,38 +93,88 @@ static int begin_sum(struct step_sum *s, const struct query_metric *metric, doub
         return ERR_MEMORY;
     for (size_t v = 0; v < metric->length; v++)
         exact_sum_init(&s->sum[v]);
+    if (!query_has_gap(metric))
+        return OK;
+    return gap_init(&s->gap, &metric->selector.choice, &metric->series->shape, query_memory());
+}
+
+static void release_sum(struct step_sum *s)
+{
+    free(s->value);
+    free(s->sum);
+    free(s->n);
+    gap_release(&s->gap);
+}
+
+static int add_step(void *context, const struct walked_step *step)
+{
+    struct step_scan *scan = context;
+    if (query_saw_nothing(step->state))
+        return OK;
+    for (size_t i = 0; i < scan->n_sums; i++) {
+        struct step_sum *s = &scan->sums[i];
+        int rc = query_value(s->metric, step->state, scan->job->options, s->value, scan->p);
+        if (rc != OK)
+            return rc;
+        for (size_t v = 0; v < s->metric->length; v++)
+            if (isfinite(s->value[v]) && exact_sum_add(&s->sum[v], s->value[v]) == OK)
+                s->n[v]++;
+        int status = query_has_gap(s->metric) ? gap_add_step(&s->gap, step->state) : OK;
+        if (status != OK)
+            return problem_from_status(scan->p, status);
+    }
     return OK;
 }
 
-int query_step_means(const struct step_mean_job *job, const struct query_metric *metrics, size_t n, double *const *out,
-                     struct problem *p)
+static int finish_sum(struct step_scan *scan, struct step_sum *s)
 {
-    struct step_scan scan = {.job = job, .step = -1, .p = p};
+    for (size_t v = 0; v < s->metric->length; v++)
+        s->out->value[v] = s->n[v] > 0 ? exact_sum_value(&s->sum[v]) / (double)s->n[v] : NAN;
+    if (!query_has_gap(s->metric))
+        return OK;
+    int status = gap_finish(&s->gap, scan->job->sum, &s->out->gap);
+    if (status == ERR_RANGE) /* no step */
+        s->out->gap = (struct gap_causes){.value = NAN, .absent_classes = NAN, .class_mix = NAN, .batch_size = NAN};
+    return status == OK || status == ERR_RANGE ? OK : problem_from_status(scan->p, status);
+}
+
+static int scan_epoch(struct step_scan *scan, const struct query_metric *metrics, size_t n)
+{
+    const struct step_mean_job *job = scan->job;
+    const struct step_walk walk = {.conn = job->conn,
+                                   .series = job->series,
+                                   .epoch = job->epoch,
+                                   .rank = job->rank,
+                                   .with_cells = query_needs_cells(metrics, n, job->series)};
+    int rc = query_step_walk(&walk, add_step, scan, scan->p);
+    for (size_t i = 0; i < scan->n_sums && rc == OK; i++) {
+        rc = finish_sum(scan, &scan->sums[i]);
+        if (rc == OK)
+            cache_put(job, scan->sums[i].metric, scan->sums[i].out);
+    }
+    return rc;
+}
+
+int query_step_means(const struct step_mean_job *job, const struct query_metric *metrics, size_t n,
+                     struct step_mean *out, struct problem *p)
+{
+    struct step_scan scan = {.job = job, .p = p};
     int rc = OK;
     scan.sums = calloc(n, sizeof *scan.sums);
     if (scan.sums == NULL)
         return query_no_memory(p);
     for (size_t i = 0; i < n && rc == OK; i++) {
-        if (out[i] == NULL || metrics[i].series != job->series || metrics[i].selector.is_mean)
+        if (out[i].value == NULL || metrics[i].series != job->series || metrics[i].selector.is_mean ||
+            cache_get(job, &metrics[i], &out[i]))
             continue;
-        struct step_cache_key key = key_of(job, &metrics[i]);
-        if (!step_cache_get(job->cache, &key, out[i], metrics[i].length) &&
-            begin_sum(&scan.sums[scan.n_sums++], &metrics[i], out[i]) != OK)
-            rc = query_no_memory(p);
+        int status = begin_sum(&scan.sums[scan.n_sums++], &metrics[i], &out[i]);
+        if (status != OK)
+            rc = problem_from_status(p, status);
     }
     if (rc == OK && scan.n_sums > 0)
         rc = scan_epoch(&scan, metrics, n);
-    for (size_t i = 0; i < scan.n_sums; i++) {
-        struct step_sum *s = &scan.sums[i];
-        if (rc == OK) {
-            finish(s);
-            struct step_cache_key key = key_of(job, s->metric);
-            step_cache_put(job->cache, &key, s->out, s->metric->length);
-        }
-        free(s->value);
-        free(s->sum);
-        free(s->n);
-    }
+    for (size_t i = 0; i < scan.n_sums; i++)
+        release_sum(&scan.sums[i]);
     free(scan.sums);
     return rc;
 }

@@ -84,8 +84,18 @@ bool query_has_range(const struct query_metric *m)
 {
     if (m->selector.is_mean)
         return true;
-    return strcmp(m->selector.choice.metric->name, "accuracy") == 0 &&
+    const char *name = m->selector.choice.metric->name;
+    if (strcmp(name, "exact_match") == 0 || strcmp(name, "mse") == 0)
+        return true;
+    return strcmp(name, "accuracy") == 0 &&
            (m->selector.choice.average == AVERAGE_MICRO || (m->series != NULL && m->series->shape.task == TASK_BINARY));
+}
+
+bool query_saw_nothing(const struct state *s)
+{
+    /* samples that were all ignored would have logged a value; a record may also say decisions without samples */
+    return s->samples == 0 && s->counts.total == 0 && s->scores.total == 0 && s->regression.n == 0 &&
+           s->mean.finite == 0;
 }
 
 int query_state_init(struct state *s, const struct series_row *series, bool with_cells, struct problem *p)

@@ -27,8 +27,12 @@ int query_value(const struct query_metric *m, struct state *s, const struct metr
  */
 bool query_interval(const struct query_metric *m, const struct state *s, double *low, double *high);
 
-/** query_has_range(m): does the selector keep a smallest and a largest batch value (micro accuracy, weighted means)? */
+/** query_has_range(m): does the selector keep a smallest and a largest batch value (weighted means, and the metrics of
+ *  state_primary(): micro accuracy, exact match, mse)? */
 bool query_has_range(const struct query_metric *m);
+
+/** query_saw_nothing(s): no samples, no decisions, no weight: a step that is none. */
+bool query_saw_nothing(const struct state *s);
 
 /** query_state_init(s, series, with_cells, p), query_state_add(s, key, samples, batches, data, size, p),
  *  query_state_merge(into, from, p): lib's functions with problems. */

@@ -19,6 +19,7 @@ struct step_cache_key {
     int64_t revision;           /* of the epoch's rollup */
     int64_t rank;               /* -1: all */
     int64_t ignore_index;       /* -1: none */
+    int64_t zero_division;      /* 0 or 1 */
     const char *selector;       /* borrowed */
 };
 

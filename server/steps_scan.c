@@ -96,7 +96,8 @@ struct scan {
     struct steps_work *w;
     struct series_scan *series;
     struct state state; /* of the current bucket */
-    double min, max;    /* of micro accuracy over its batches; NAN: none yet */
+    struct state batch; /* KIND_REGRESSION: one batch, for its own value */
+    double min, max;    /* of the primary metric over its batches; NAN: none yet */
 };
 
 static bool is_own(const struct scan *scan, size_t metric)
@@ -148,20 +149,39 @@ static int begin_bucket(struct scan *scan, const struct batch_row *row)
     return OK;
 }
 
-/* A batch's micro accuracy is read off the running sums: what they gained is the batch. */
-static int add_batch(struct scan *scan, const struct batch_row *row)
+static void widen_range(struct scan *scan, double value)
+{
+    if (!(scan->min <= value))
+        scan->min = value;
+    if (!(scan->max >= value))
+        scan->max = value;
+}
+
+/* A batch's share of right decisions is read off the running sums: what they gained is the batch. */
+static int add_counted(struct scan *scan, const struct batch_row *row)
 {
     const struct counts *counts = &scan->state.counts;
     int64_t correct = counts->correct, total = counts->total;
     int rc = query_state_add(&scan->state, &row->key, row->samples, 1, row->state, row->state_size, scan->w->p);
-    if (rc != OK || scan->series->row->shape.form == FORM_MEAN || counts->total == total)
-        return rc;
-    double accuracy = (double)(counts->correct - correct) / (double)(counts->total - total);
-    if (!(scan->min <= accuracy))
-        scan->min = accuracy;
-    if (!(scan->max >= accuracy))
-        scan->max = accuracy;
-    return OK;
+    if (rc == OK && counts->total > total)
+        widen_range(scan, (double)(counts->correct - correct) / (double)(counts->total - total));
+    return rc;
+}
+
+/* A batch's squared error cannot be told from sums of doubles. */
+static int add_regression(struct scan *scan, const struct batch_row *row)
+{
+    struct state *batch = &scan->batch;
+    state_clear(batch);
+    int rc = query_state_add(batch, &row->key, row->samples, 1, row->state, row->state_size, scan->w->p);
+    if (rc == OK && batch->regression.n > 0)
+        widen_range(scan, state_primary(batch));
+    return rc == OK ? query_state_merge(&scan->state, batch, scan->w->p) : rc;
+}
+
+static int add_batch(struct scan *scan, const struct batch_row *row)
+{
+    return scan->series->row->shape.form == FORM_REGRESSION ? add_regression(scan, row) : add_counted(scan, row);
 }
 
 static int scan_batch(void *context, const struct batch_row *row)
@@ -223,13 +243,15 @@ int steps_scan_series(struct steps_work *w, struct series_scan *s, size_t cap)
     struct scan scan = {.w = w, .series = s};
     bool with_cells = w->ask->window == 0 && query_needs_cells(w->ask->metrics, w->ask->n_metrics, s->row);
     rc = query_state_init(&scan.state, s->row, with_cells, w->p);
-    if (rc != OK)
-        return rc;
+    if (rc == OK && s->row->shape.form == FORM_REGRESSION)
+        rc = query_state_init(&scan.batch, s->row, false, w->p);
     struct batch_key from, to;
     steps_whole_range(w, &from, &to);
-    rc = store_batches_each(w->q->reader, s->row->run, s->row->series, &from, &to, scan_batch, &scan, w->p);
+    if (rc == OK)
+        rc = store_batches_each(w->q->reader, s->row->run, s->row->series, &from, &to, scan_batch, &scan, w->p);
     if (rc == OK)
         rc = end_bucket(&scan);
     state_release(&scan.state);
+    state_release(&scan.batch);
     return rc;
 }

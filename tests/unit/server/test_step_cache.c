@@ -19,8 +19,8 @@ Test(step_cache, values_come_back_only_under_the_very_same_key)
     step_cache_put(c, &k, values, 2);
     cr_assert(step_cache_get(c, &k, out, 2) && out[0] == 0.5 && out[1] == 0.25);
     cr_assert(!step_cache_get(c, &k, out, 1), "another length");
-    struct step_cache_key others[7];
-    for (int i = 0; i < 7; i++)
+    struct step_cache_key others[8];
+    for (int i = 0; i < 8; i++)
         others[i] = k;
     others[0].run++;
     others[1].series++;
@@ -28,8 +28,9 @@ Test(step_cache, values_come_back_only_under_the_very_same_key)
     others[3].revision++;
     others[4].rank++;
     others[5].ignore_index++;
-    others[6].selector = "recall";
-    for (int i = 0; i < 7; i++)
+    others[6].zero_division++;
+    others[7].selector = "recall";
+    for (int i = 0; i < 8; i++)
         cr_assert(!step_cache_get(c, &others[i], out, 2), "key %d", i);
     step_cache_put(c, &k, values, 2);
     cr_assert_eq(step_cache_entries(c), 1, "put twice is one entry");
