@@ -148,6 +148,15 @@ class Lists(ApiTest):
         self.assertEqual(self.ids(tag="odd", project="p"), ["r1"])
         self.assert_problem(self.server.get("/api/v1/runs", status="done"), 422, "invalid-value", pointer="?status")
 
+    def test_the_filter_language(self):
+        for q, want in (("r3", ["r3"]), ("RUN", ["r5", "r4", "r3", "r2", "r1"]), ('"run 4"', ["r4"]), ("lr>0.05", ["r5", "r4", "r1"]), ("lr>=0.5 net=mlp", ["r5"]),
+                        ("config.lr<0.1", ["r2"]), ("net~NN", ["r4", "r2"]), ("tag:odd", ["r5", "r3", "r1"]), ("tag:odd project=q", ["r5", "r3"]), ("status=finished", ["r2"]),
+                        ("status!=running", ["r5", "r2"]), ("lr!=1", ["r4", "r3", "r2", "r1"]), ("tag:nothing", []), ("", ["r5", "r4", "r3", "r2", "r1"])):
+            self.assertEqual(self.ids(q=q), want, q)
+        self.assertEqual(self.ids(q="tag:odd", project="q", sort="id"), ["r3", "r5"])
+        for q in ('"open', "lr>", ">5"):
+            self.assert_problem(self.server.get("/api/v1/runs", q=q), 422, "invalid-value", pointer="?q")
+
     def test_columns(self):
         columns = "test/accuracy.macro@last,test/accuracy.macro@best,test/accuracy.macro@min,test/accuracy.macro@max,test/accuracy.macro@0,test/loss@best,test/loss@last,config.lr,config.net"
         rows = {r["id"]: r["columns"] for r in self.server.get("/api/v1/runs", columns=columns).json()["runs"]}

@@ -5,7 +5,7 @@ import unittest
 import model
 from tally_server import ApiTest, seed_of
 
-METRICS = ("accuracy", "accuracy.macro", "f1.macro", "kappa@quadratic", "loss")
+METRICS = ("accuracy", "accuracy.macro", "f1.macro", "recall.none", "kappa@quadratic", "loss")
 
 
 class Steps(ApiTest):
