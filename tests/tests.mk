@@ -72,15 +72,32 @@ bench: build ## batches a second, and how long questions take
 	$(call install,python3)
 	$(Q)python3 tests/bench/bench.py $(TALLY)
 
-# libFuzzer comes with clang; FUZZ_SECONDS bounds the run
+# libFuzzer comes with clang.  FUZZ_SECONDS bounds each target; what was found useful is kept in build/fuzz.
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-.PHONY: fuzz-state
+FUZZ_CC = clang -std=c11 -g -O1 -fno-sanitize-recover=all -D_GNU_SOURCE -Ilib
+FUZZ_RUN = -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(LIB_SRC) $(filter-out server/main.c,$(SERVER_SRC)))
+
+.PHONY: fuzz fuzz-state fuzz-json fuzz-record
+fuzz: fuzz-properties fuzz-state fuzz-json fuzz-record ## all of the fuzzing below, in turn
 fuzz-state: ## feed random packed states to lib/ (needs clang; FUZZ_SECONDS=60)
 	@mkdir -p $(BUILD)/fuzz/state
-	$(Q)clang $(FUZZ_FLAGS) -Ilib -o $(BUILD)/fuzz/fuzz_state tests/fuzz/fuzz_state.c $(LIB_SRC) -lm
-	$(Q)$(BUILD)/fuzz/fuzz_state -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -artifact_prefix=$(BUILD)/fuzz/ \
-	    -print_final_stats=1 $(BUILD)/fuzz/state
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/fuzz_state tests/fuzz/fuzz_state.c $(LIB_SRC) -lm
+	$(Q)$(BUILD)/fuzz/fuzz_state $(FUZZ_RUN) -artifact_prefix=$(BUILD)/fuzz/state- $(BUILD)/fuzz/state
+fuzz-json: $(BUILD)/fuzz/fuzz_json ## feed random texts to the JSON reader
+	@mkdir -p $(BUILD)/fuzz/json
+	$(Q)$< $(FUZZ_RUN) -artifact_prefix=$(BUILD)/fuzz/json- $(BUILD)/fuzz/json
+fuzz-record: $(BUILD)/fuzz/fuzz_record ## feed random bodies to the decoding of records and run documents
+	@mkdir -p $(BUILD)/fuzz/record
+	$(Q)$< $(FUZZ_RUN) -artifact_prefix=$(BUILD)/fuzz/record- -dict=tests/fuzz/record.dict $(BUILD)/fuzz/record tests/fuzz/seeds/record
+
+$(BUILD)/fuzz/obj/%.o: %.c | $(OUT)/gen/embedded.S
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -Iserver -I$(OUT)/gen -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) $(OUT)/gen/embedded.o
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Iserver -o $@ $^ $(SERVER_LIBS)
+.SECONDARY: $(FUZZ_OBJ)
+-include $(FUZZ_OBJ:.o=.d)
 
 # every kind of state keeps its properties on random cases; the seed is printed
 CASES ?= 1000000
