@@ -7,7 +7,6 @@
  */
 #include <arpa/inet.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +48,6 @@ struct auth {
 
     struct hosts hosts; /* constant */
     bool is_required;   /* constant */
-    _Atomic unsigned port;
 };
 
 /* ---- the list of tokens ---- */
@@ -283,20 +281,19 @@ int auth_host(const struct auth *a, const char *host, struct problem *p)
 {
     char quoted[160];
 
-    if (host != NULL && hosts_allow(&a->hosts, host, strlen(host), (uint16_t)atomic_load(&((struct auth *)a)->port)))
+    if (host != NULL && hosts_allow(&a->hosts, host, strlen(host)))
         return OK;
     return problem_set(p, PROBLEM_HOST, NULL,
                        "this server does not answer to the host \"%s\"; start it with --allow-host NAME to allow one",
                        problem_quote(quoted, sizeof quoted, host != NULL ? host : "", host != NULL ? strlen(host) : 0));
 }
 
-int auth_origin(const struct auth *a, const struct request *q, struct problem *p)
+int auth_origin(const struct request *q, struct problem *p)
 {
     char quoted[160];
     bool reads = q->method == METHOD_GET || q->method == METHOD_HEAD;
 
-    if (q->origin != NULL &&
-        !hosts_allow_origin(&a->hosts, q->origin, (uint16_t)atomic_load(&((struct auth *)a)->port)))
+    if (q->origin != NULL && (q->host == NULL || !hosts_same_origin(q->origin, q->host)))
         return problem_set(p, PROBLEM_ORIGIN, NULL, "pages of the origin \"%s\" may not call this server",
                            problem_quote(quoted, sizeof quoted, q->origin, strlen(q->origin)));
     if (!reads && q->sec_fetch_site != NULL && strcasecmp(q->sec_fetch_site, "cross-site") == 0)
@@ -353,11 +350,6 @@ bool auth_address_is_loopback(const char *address)
     if (inet_pton(AF_INET, address, &v4) == 1)
         return (ntohl(v4.s_addr) >> 24) == 127;
     return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-void auth_port_set(struct auth *a, uint16_t port)
-{
-    atomic_store(&a->port, port);
 }
 
 /* ---- life cycle ---- */

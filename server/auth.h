@@ -36,9 +36,6 @@ struct auth_options {
 int auth_new(struct auth **out, const struct auth_options *options, struct problem *p);
 void auth_free(struct auth *a);
 
-/** The port that Host and Origin may name; known once the socket is bound. */
-void auth_port_set(struct auth *a, uint16_t port);
-
 /** Are tokens asked for?  Yes on any address but loopback and once hosts are allowed; no with insecure_no_auth. */
 bool auth_is_required(const struct auth *a);
 bool auth_has_tokens(struct auth *a);
@@ -48,8 +45,8 @@ bool auth_address_is_loopback(const char *address);
 
 /** auth_host(a, host, p): is the Host header (NULL: none) one of ours?  PROBLEM_HOST. */
 int auth_host(const struct auth *a, const char *host, struct problem *p);
-/** auth_origin(a, q, p): no Origin, or ours; and no write that a browser says comes from another site.  PROBLEM_ORIGIN. */
-int auth_origin(const struct auth *a, const struct request *q, struct problem *p);
+/** auth_origin(q, p): no Origin, or ours; and no write that a browser says comes from another site.  PROBLEM_ORIGIN. */
+int auth_origin(const struct request *q, struct problem *p);
 /** auth_scope(a, q, needed, p): does the caller's token (or, for reads, session) allow it?  PROBLEM_UNAUTHORIZED, PROBLEM_FORBIDDEN. */
 int auth_scope(struct auth *a, const struct request *q, enum scope needed, struct problem *p);
 

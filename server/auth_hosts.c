@@ -65,27 +65,34 @@ static bool has_port(const char *name)
     return colon != NULL && strchr(colon, ']') == NULL;
 }
 
-bool hosts_allow(const struct hosts *h, const char *host, size_t size, uint16_t port)
+/* Where the port begins, or the end. */
+static size_t name_length(const char *host, size_t size)
 {
-    char suffix[8];
+    for (size_t i = size; i > 0 && host[i - 1] != ']'; i--)
+        if (host[i - 1] == ':')
+            return i - 1;
+    return size;
+}
 
-    snprintf(suffix, sizeof suffix, ":%u", (unsigned)port);
+bool hosts_allow(const struct hosts *h, const char *host, size_t size)
+{
+    if (!is_host(host, size))
+        return false;
     for (size_t i = 0; i < h->n; i++) {
-        size_t length = strlen(h->name[i]);
-        if (size < length || strncasecmp(host, h->name[i], length) != 0)
-            continue;
-        if (size == length)
-            return true;
-        if (port != 0 && !has_port(h->name[i]) && size - length == strlen(suffix) &&
-            memcmp(host + length, suffix, size - length) == 0)
+        size_t compared = has_port(h->name[i]) ? size : name_length(host, size);
+        if (compared == strlen(h->name[i]) && strncasecmp(host, h->name[i], compared) == 0)
             return true;
     }
     return false;
 }
 
-bool hosts_allow_origin(const struct hosts *h, const char *origin, uint16_t port)
+bool hosts_same_origin(const char *origin, const char *host)
 {
     size_t scheme = strncasecmp(origin, "http://", 7) == 0 ? 7 : strncasecmp(origin, "https://", 8) == 0 ? 8 : 0;
 
-    return scheme > 0 && hosts_allow(h, origin + scheme, strlen(origin + scheme), port);
+    if (scheme == 0)
+        return false;
+    const char *from = origin + scheme;
+    size_t compared = has_port(host) ? strlen(from) : name_length(from, strlen(from));
+    return is_host(from, strlen(from)) && compared == strlen(host) && strncasecmp(from, host, compared) == 0;
 }

@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 /**
  * The exact list of host names this server answers to.  A name that an attacker points at 127.0.0.1 (DNS
@@ -20,9 +19,13 @@ struct hosts {
 void hosts_init(struct hosts *h, const char *address);
 /** hosts_add(h, name): a name, perhaps with a port.  false: not a host name, or the list is full. */
 bool hosts_add(struct hosts *h, const char *name);
-/** hosts_allow(h, host, size, port): host is on the list as it stands, or with ":port" (not 0) after a name that has none. */
-bool hosts_allow(const struct hosts *h, const char *host, size_t size, uint16_t port);
-/** hosts_allow_origin(h, origin, port): "http://HOST" or "https://HOST" with such a host; "null" never. */
-bool hosts_allow_origin(const struct hosts *h, const char *origin, uint16_t port);
+/** hosts_allow(h, host, size): host is on the list.  A listed name without a port stands for every port of
+ *  it: a tunnel or a container publishes the server under another port than its own, and the name is what
+ *  DNS rebinding cannot forge. */
+bool hosts_allow(const struct hosts *h, const char *host, size_t size);
+/** hosts_same_origin(origin, host): the page that asks came from this very host: "http://HOST" or
+ *  "https://HOST", the same port included (where the Host header that a proxy passes on names none, any
+ *  port).  "null" never. */
+bool hosts_same_origin(const char *origin, const char *host);
 
 #endif

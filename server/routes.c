@@ -196,7 +196,7 @@ int route_check(struct request *q, struct problem *p)
     if (q->route->scope != SCOPE_OPEN) {
         rc = auth_host(q->app->auth, q->host, p);
         if (rc == OK)
-            rc = auth_origin(q->app->auth, q, p);
+            rc = auth_origin(q, p);
         if (rc == OK)
             rc = auth_scope(q->app->auth, q, q->route->scope, p);
     }

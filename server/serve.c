@@ -70,8 +70,6 @@ static int start(struct server *s, const struct options *o, struct problem *p)
         struct http_options http = {.address = o->address, .port = o->port, .limits = &s->app.limits, .app = &s->app};
         rc = http_start(&s->app.http, &http, p);
     }
-    if (rc == OK)
-        auth_port_set(s->app.auth, http_port(s->app.http));
     return rc;
 }
 

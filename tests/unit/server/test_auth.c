@@ -50,7 +50,6 @@ static struct auth *make(struct source *s, const char *address, const char *cons
     struct problem p = {0};
 
     cr_assert_eq(auth_new(&a, &options, &p), OK, "%s", p.detail);
-    auth_port_set(a, 7070);
     return a;
 }
 
@@ -231,13 +230,13 @@ Test(auth, hosts_are_compared_exactly)
                 {"proxy.example:8443", true},
                 {"proxy.example", false},
                 {"proxy.example:7070", false},
-                {"localhost:7071", false},
+                {"localhost:7071", true},
                 {"localhost.", false},
                 {"localhost:", false},
                 {"xlocalhost", false},
                 {"localhost.evil", false},
                 {"10.0.0.50", false},
-                {"127.0.0.1:70700", false},
+                {"127.0.0.1:707000", false},
                 {"::1", false},
                 {"", false},
                 {"evil.example", false},
@@ -272,9 +271,12 @@ Test(auth, foreign_origins_are_refused_and_absent_ones_are_not)
         enum method method;
         bool ok;
     } ROWS[] = {{NULL, NULL, METHOD_POST, true},
-                {"http://localhost:7070", NULL, METHOD_POST, true},
+                {"http://127.0.0.1:7070", NULL, METHOD_POST, true},
+                {"http://localhost:7070", NULL, METHOD_POST, false},
+                {"http://127.0.0.1", NULL, METHOD_POST, false},
+                {"http://127.0.0.1:3000", "same-site", METHOD_POST, false},
                 {"https://127.0.0.1:7070", "same-origin", METHOD_POST, true},
-                {"http://[::1]:7070", NULL, METHOD_GET, true},
+                {"HTTP://127.0.0.1:7070", NULL, METHOD_GET, true},
                 {"null", NULL, METHOD_GET, false},
                 {"http://evil.example", NULL, METHOD_GET, false},
                 {"http://localhost:8080", NULL, METHOD_POST, false},
@@ -289,11 +291,19 @@ Test(auth, foreign_origins_are_refused_and_absent_ones_are_not)
     struct auth *a = make(&s, "127.0.0.1", NULL, 0, false);
 
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        struct request q = {.origin = ROWS[i].origin, .sec_fetch_site = ROWS[i].site, .method = ROWS[i].method};
+        struct request q = {.host = "127.0.0.1:7070", .origin = ROWS[i].origin, .sec_fetch_site = ROWS[i].site, .method = ROWS[i].method};
         struct problem p = {0};
-        cr_assert_eq(auth_origin(a, &q, &p), ROWS[i].ok ? OK : PROBLEM_ORIGIN, "row %zu", i);
+        cr_assert_eq(auth_origin(&q, &p), ROWS[i].ok ? OK : PROBLEM_ORIGIN, "row %zu", i);
     }
     auth_free(a);
+}
+
+Test(auth, a_proxy_that_passes_the_name_alone_leaves_the_port_open)
+{
+    cr_assert(hosts_same_origin("https://tally.example:8443", "tally.example"));
+    cr_assert(hosts_same_origin("https://[::1]:8443", "[::1]"));
+    cr_assert_not(hosts_same_origin("https://tally.example.evil:8443", "tally.example"));
+    cr_assert_not(hosts_same_origin("https://tally.example:8443", "tally.example:8444"));
 }
 
 Test(auth, sha256_is_sha256)
