@@ -246,9 +246,11 @@ Test(encode_run, a_document_holds_the_run_and_its_series)
         "\"updated_at\":2,\"ended_at\":3,\"revision\":4,\"series\":["
         "{\"stage\":\"test\",\"name\":\"main\",\"task\":\"multiclass\",\"num_classes\":2,\"class_names\":[\"cat\","
         "\"dog\"],"
-        "\"form\":\"classes\",\"bins\":null,\"epochs\":1,\"batches\":12,\"samples\":384,\"last_epoch\":0,\"last_step\":11},"
+        "\"form\":\"classes\",\"bins\":null,\"epochs\":1,\"batches\":12,\"samples\":384,\"last_epoch\":0,\"last_step\":"
+        "11},"
         "{\"stage\":\"train\",\"name\":\"loss\",\"task\":null,\"num_classes\":null,\"class_names\":null,"
-        "\"form\":\"mean\",\"bins\":null,\"epochs\":0,\"batches\":0,\"samples\":0,\"last_epoch\":null,\"last_step\":null}]}");
+        "\"form\":\"mean\",\"bins\":null,\"epochs\":0,\"batches\":0,\"samples\":0,\"last_epoch\":null,\"last_step\":"
+        "null}]}");
     buffer_release(&b);
 }
 
