@@ -22,17 +22,25 @@ static int add_rollup(struct request *q, struct epoch_sum *e, struct problem *p)
     return query_state_add(&e->state, &key, row.samples, row.batches, row.state, row.state_size, p);
 }
 
+int query_epoch_sum_of(struct request *q, const struct series_row *series, int64_t epoch, bool with_cells,
+                       struct epoch_sum *out, struct problem *p)
+{
+    *out = (struct epoch_sum){.series = series, .epoch = epoch};
+    if (series == NULL)
+        return OK;
+    if (epoch < 0)
+        out->epoch = series->last_epoch;
+    int rc = query_state_init(&out->state, series, with_cells && series->shape.form == FORM_CONFUSION, p);
+    return rc == OK && out->epoch >= 0 ? add_rollup(q, out, p) : rc;
+}
+
 int query_epoch_sum(struct request *q, const struct series_row *series, bool with_cells, struct epoch_sum *out,
                     struct problem *p)
 {
-    *out = (struct epoch_sum){.series = series, .epoch = -1};
-    int rc = query_int(q, "epoch", 0, QUERY_INTEGER_MAX, -1, &out->epoch, p);
-    if (rc != OK || series == NULL)
-        return rc;
-    if (out->epoch < 0)
-        out->epoch = series->last_epoch;
-    rc = query_state_init(&out->state, series, with_cells && series->shape.form == FORM_CONFUSION, p);
-    return rc == OK && out->epoch >= 0 ? add_rollup(q, out, p) : rc;
+    int64_t epoch;
+    int rc = query_int(q, "epoch", 0, QUERY_INTEGER_MAX, -1, &epoch, p);
+    *out = (struct epoch_sum){.epoch = -1};
+    return rc == OK ? query_epoch_sum_of(q, series, epoch, with_cells, out, p) : rc;
 }
 
 void query_epoch_sum_release(struct epoch_sum *e)

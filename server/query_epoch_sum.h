@@ -12,9 +12,12 @@ struct epoch_sum {
 };
 
 /**
- * query_epoch_sum(q, series, with_cells, out, p): the epoch that ?epoch= asks for, default the last one
- * of the series.  query_epoch_sum_release() after any result.
+ * query_epoch_sum_of(q, series, epoch, with_cells, out, p): that epoch; -1: the last one of the series.
+ * query_epoch_sum(q, series, with_cells, out, p): the one that ?epoch= asks for, default the last.
+ * query_epoch_sum_release() after any result.
  */
+int query_epoch_sum_of(struct request *q, const struct series_row *series, int64_t epoch, bool with_cells,
+                       struct epoch_sum *out, struct problem *p);
 int query_epoch_sum(struct request *q, const struct series_row *series, bool with_cells, struct epoch_sum *out,
                     struct problem *p);
 void query_epoch_sum_release(struct epoch_sum *e);
