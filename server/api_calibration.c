@@ -58,7 +58,7 @@ int api_calibration_get(struct request *q, struct response *r, struct problem *p
     rc = query_run_begin(q, true, &run, p);
     if (rc != OK || query_etag(q, r, &run.run))
         goto out;
-    rc = query_series_asked(q, &run, KIND_CALIBRATION, "a reliability diagram", &series, p);
+    rc = query_series_asked(q, &run, KIND_CALIBRATION, "a reliability diagram", NULL, &series, p);
     if (rc == OK)
         rc = query_epoch_sum(q, series, false, &sum, p);
     if (rc == OK)

@@ -17,10 +17,11 @@ struct class_epoch {
     struct epoch_sum sum;
 };
 
-static int read_epoch(struct request *q, struct class_epoch *e, const char *what, bool with_cells, struct problem *p)
+static int read_epoch(struct request *q, struct class_epoch *e, bool with_cells, struct problem *p)
 {
     const struct series_row *series = NULL;
-    int rc = query_series_asked(q, &e->run, KIND_COUNTS, what, &series, p);
+    int rc = query_series_asked(q, &e->run, KIND_COUNTS, with_cells ? "a confusion matrix" : "a list of classes",
+                                with_cells ? "confusion, or num_classes and cells" : "tp, fp, fn", &series, p);
     return rc == OK ? query_epoch_sum(q, series, with_cells, &e->sum, p) : rc;
 }
 
@@ -147,7 +148,7 @@ int api_classes_get(struct request *q, struct response *r, struct problem *p)
     if (rc != OK || query_etag(q, r, &e.run.run))
         goto out;
     e.run.options.zero_division = options.zero_division;
-    rc = read_epoch(q, &e, "a list of classes", false, p);
+    rc = read_epoch(q, &e, false, p);
     if (rc == OK && e.sum.series != NULL)
         rc = compute_ratios(q, &t, p);
     if (rc == OK && media == MEDIA_CSV)
@@ -327,7 +328,7 @@ int api_confusion_get(struct request *q, struct response *r, struct problem *p)
     rc = query_run_begin(q, true, &e.run, p);
     if (rc != OK || query_etag(q, r, &e.run.run))
         goto out;
-    rc = read_epoch(q, &e, "a confusion matrix", true, p);
+    rc = read_epoch(q, &e, true, p);
     if (rc == OK && e.sum.series != NULL)
         rc = read_matrix(q, &m, p);
     if (rc == OK && media == MEDIA_CSV)

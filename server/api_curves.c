@@ -59,7 +59,7 @@ static int check_class(const struct curves *c, struct problem *p)
 static int read_curves(struct request *q, struct curves *c, struct problem *p)
 {
     const struct series_row *series = NULL;
-    int rc = query_series_asked(q, &c->run, KIND_SCORES, "a curve", &series, p);
+    int rc = query_series_asked(q, &c->run, KIND_SCORES, "a curve", NULL, &series, p);
     if (rc == OK)
         rc = query_epoch_sum(q, series, false, &c->sum, p);
     if (rc != OK || series == NULL)

@@ -78,12 +78,13 @@ const struct series_row *query_series_of(const struct query_run *run, const char
 /**
  * query_series_asked(q, run, kind, what, out, p): the series of a kind that ?name= (default main) asks for.
  *
- * what     for sentences: who needs it ("curves").
+ * what     for sentences: who needs it ("a curve").
+ * field    what a client sends to have it; NULL: kind_field(kind).
  * out      NULL where the stage is unknown.
  * Returns  OK; PROBLEM_INVALID (?name), PROBLEM_UNKNOWN_METRIC, PROBLEM_STATE_LACKS.
  */
 int query_series_asked(const struct request *q, const struct query_run *run, enum kind kind, const char *what,
-                       const struct series_row **out, struct problem *p);
+                       const char *field, const struct series_row **out, struct problem *p);
 /** query_name(q, out, p): ?name=, checked; NULL: not sent. */
 int query_name(const struct request *q, const char **out, struct problem *p);
 /** query_unknown_name(run, name, p): PROBLEM_UNKNOWN_METRIC at ?name: no series of that name, of whatever kind. */

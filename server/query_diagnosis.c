@@ -316,7 +316,7 @@ static int nonfinite_series(struct maker *m, const struct series_row *series)
             f->level = count == of ? FINDING_ERROR : FINDING_WARNING;
             say(f,
                 "%s was not finite (NaN or infinite) in %" PRId64 " of %" PRId64 " batches, first in step %" PRId64
-                "; they are in neither its sum nor its weight.",
+                "; what is not finite is in neither its sum nor its weight.",
                 series->name, count, of, list.steps[0]);
         }
     }

@@ -81,35 +81,23 @@ static bool is_mean_series(const struct series_row *series)
     return series != NULL && series->shape.form == FORM_MEAN;
 }
 
-/* What a client would send to have a series of this kind under this name. */
-static const char *field_to_send(enum kind kind, const char *name, char *out, size_t size)
-{
-    if (kind == KIND_MEAN)
-        snprintf(out, size, "sums: {\"%s\": [sum, tokens]}", name);
-    else
-        snprintf(out, size, "%s", kind_field(kind));
-    return out;
-}
-
 /*
  * There is no series of that kind and name.  Where nothing but sending it helps (the name is the metric's
  * own, or holds another state already) the state lacks it; else the name is unknown, or taken by a
  * weighted mean, which shares its name with nothing.
  */
-static int no_series(const struct query_run *run, const char *what, enum kind kind, const char *name, bool is_default,
-                     const char *pointer, struct problem *p)
+static int no_series(const struct query_run *run, const char *what, enum kind kind, const char *field, const char *name,
+                     bool is_default, const char *pointer, struct problem *p)
 {
     const struct series_row *other = query_series(run, name);
     bool can_hold = other != NULL ? kind != KIND_MEAN && !is_mean_series(other) : is_default;
     struct text_list names = {.text = ""};
-    char field[200];
     for (size_t i = 0; i < run->n_series; i++)
         if (form_kind(run->series[i].shape.form) == kind)
             list_add(&names, "", run->series[i].name);
     return problem_set(p, can_hold || names.n == 0 ? PROBLEM_STATE_LACKS : PROBLEM_UNKNOWN_METRIC, pointer,
                        "%s needs %s; stage %s has none under the name %s: send %s%s%s", what, kind_noun(kind),
-                       run->stage, name, field_to_send(kind, name, field, sizeof field),
-                       names.n > 0 ? "; names that have them: " : "", names.text);
+                       run->stage, name, field, names.n > 0 ? "; names that have them: " : "", names.text);
 }
 
 static int resolve_mean(const struct query_run *run, struct query_metric *m, struct problem *p)
@@ -132,8 +120,10 @@ static int resolve_metric(const struct query_run *run, struct query_metric *m, s
     const struct metric *metric = choice->metric;
     m->series = query_series_of(run, m->selector.series, metric->kind);
     if (m->series == NULL) {
-        int rc = no_series(run, metric->name, metric->kind, m->selector.series,
-                           strcmp(m->selector.series, metric->series_default) == 0, "?metric", p);
+        char sums[SERIES_NAME_MAX + 40]; /* of perplexity, the only metric of a mean */
+        snprintf(sums, sizeof sums, "sums: {\"%s\": [sum, tokens]}", m->selector.series);
+        int rc = no_series(run, metric->name, metric->kind, metric->kind == KIND_MEAN ? sums : kind_field(metric->kind),
+                           m->selector.series, strcmp(m->selector.series, metric->series_default) == 0, "?metric", p);
         const struct series_row *mean = query_series_of(run, metric->name, KIND_MEAN);
         if (p != NULL && mean != NULL)
             problem_add_place(p, "?metric", "the weighted mean of that name is %s:mean", mean->name);
@@ -219,7 +209,7 @@ int query_metrics(struct request *q, const struct query_run *run, struct query_m
 }
 
 int query_series_asked(const struct request *q, const struct query_run *run, enum kind kind, const char *what,
-                       const struct series_row **out, struct problem *p)
+                       const char *field, const struct series_row **out, struct problem *p)
 {
     const char *name;
     int rc = query_name(q, &name, p);
@@ -229,7 +219,8 @@ int query_series_asked(const struct request *q, const struct query_run *run, enu
         name = "main";
     *out = query_series_of(run, name, kind);
     if (*out == NULL && run->stage_known)
-        return no_series(run, what, kind, name, strcmp(name, "main") == 0, "?name", p);
+        return no_series(run, what, kind, field != NULL ? field : kind_field(kind), name, strcmp(name, "main") == 0,
+                         "?name", p);
     return OK;
 }
 
