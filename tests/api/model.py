@@ -50,18 +50,23 @@ def pooled(batches, ignore_index=None):
 
 
 PLAIN = ("accuracy", "precision", "recall", "f1", "specificity", "jaccard", "hamming", "npv")
+OF_STATES = ("auroc", "average_precision", "exact_match", "perplexity", "mse", "rmse", "mae", "r2", "explained_variance", "pearson")
 RENAMED = {"fbeta2": "fbeta@2", "fbeta05": "fbeta@0.5"}
 
 
-def selectors(metrics):
-    """The names of golden files and reference.py as selectors of the API.  NaN becomes None."""
+def selectors(metrics, zero_division=0):
+    """The names of golden files and reference.py as selectors of the API.  NaN becomes None.
+    zero_division=1: only the values that were computed with it."""
     def clean(v):
         return [clean(x) for x in v] if isinstance(v, list) else None if v is None or v != v else v
     out = {}
     for name, value in metrics.items():
-        if name == "kappa" and isinstance(value, dict):
-            out.update({"kappa" if weights == "none" else "kappa@" + weights: clean(v) for weights, v in value.items()})
-        elif name in PLAIN or name in RENAMED or name in ("mcc", "kappa"):
+        if name.endswith("_zd1") != bool(zero_division):
+            continue
+        name = name[:-4] if zero_division else name
+        if name in ("kappa", "ece") and isinstance(value, dict):
+            out.update({name if argument == "none" else name + "@" + argument: clean(v) for argument, v in value.items()})
+        elif name in PLAIN or name in RENAMED or name in OF_STATES or name in ("mcc", "kappa"):
             word = RENAMED.get(name, name)
             if isinstance(value, dict):
                 for average, v in value.items():
