@@ -228,3 +228,199 @@ Test(query_epochs, refusals_name_the_place_and_what_there_is)
     answer_free(&a);
     world_close(&w);
 }
+
+Test(query_epochs, the_gap_of_accuracy_is_split_into_causes_that_add_up)
+{
+    struct world w;
+    world_open(&w);
+    /* docs/metrics.md, the table of the gap */
+    static const struct {
+        const char *golden;
+        int epoch;
+        double value, absent, mix, size;
+    } rows[] = {
+        {"catdog_unshuffled", 0, -53 / 128.0, -53 / 128.0, 0, 0},
+        {"catdog_shuffled", 0, -0.001746, 0, 0, -0.001746},
+        {"mc3_unshuffled", 0, -0.496528, -0.496528, 0, 0},
+        {"mc10_ddp4_ragged", 0, -0.064648, -0.033333, -0.003077, -0.028238},
+        {"mc3_absent_but_predicted", 0, 0.104938, 0.104938, 0, 0},
+    };
+    static const char *const causes[] = {"value", "absent_classes", "class_mix", "batch_size"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *records = golden_records(rows[i].golden, "t");
+        world_post(&w, rows[i].golden, records, NULL);
+        cJSON_free(records);
+        const double want[] = {rows[i].value, rows[i].absent, rows[i].mix, rows[i].size};
+        for (int again = 0; again < 2; again++) { /* the second time from memory */
+            struct answer a = world_get(&w, api_epochs_get, rows[i].golden, "metric=accuracy.macro,accuracy,f1.macro");
+            for (int c = 0; c < 4; c++) {
+                char path[80];
+                snprintf(path, sizeof path, "epochs|%d|metrics|accuracy.macro|gap|%s", rows[i].epoch, causes[c]);
+                cr_assert(fabs(number_at(a.json, path) - want[c]) < 1e-6, "%s %s", rows[i].golden, path);
+            }
+            double micro = number_at(a.json, "epochs|0|metrics|accuracy|mean_of_steps") -
+                           number_at(a.json, "epochs|0|metrics|accuracy|value");
+            cr_assert(fabs(number_at(a.json, "epochs|0|metrics|accuracy|gap|value") - micro) < 1e-12);
+            cr_assert(fabs(number_at(a.json, "epochs|0|metrics|accuracy|gap|batch_size") - micro) < 1e-12);
+            cr_assert(at(a.json, "epochs|0|metrics|f1.macro|gap") == NULL);
+            answer_free(&a);
+        }
+    }
+    world_post(&w, "r", ranks_body, NULL);
+    struct answer a = world_get(&w, api_epochs_get, "r", "metric=accuracy.macro,accuracy.weighted,accuracy.none,lr");
+    cr_assert(at(a.json, "epochs|0|metrics|accuracy.weighted|gap") == NULL);
+    cr_assert(at(a.json, "epochs|0|metrics|accuracy.none|gap") == NULL);
+    cr_assert(is_null_at(a.json, "epochs|2|metrics|accuracy.macro|gap"), "no batch of main in epoch 3");
+    answer_free(&a);
+    a = world_get(&w, api_epochs_get, "r", "metric=accuracy.macro&mean_of_steps=false");
+    cr_assert(at(a.json, "epochs|0|metrics|accuracy.macro|gap") == NULL);
+    answer_free(&a);
+    /* the gap of one rank is that of its own steps */
+    a = world_get(&w, api_epochs_get, "r", "metric=accuracy.macro&epoch=0&rank=3");
+    double value = number_at(a.json, "epochs|0|metrics|accuracy.macro|value"),
+           mean = number_at(a.json, "epochs|0|metrics|accuracy.macro|mean_of_steps");
+    cr_assert(fabs(number_at(a.json, "epochs|0|metrics|accuracy.macro|gap|value") - (mean - value)) < 1e-12);
+    answer_free(&a);
+    world_close(&w);
+}
+
+/* Two steps of every kind of state; the second rank of step 1 saw nothing. */
+static const char states_body[] =
+    "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"confusion\":[[2,0],[0,0]],\"exact\":[3,4],\"sums\":{\"nll\":[2,2]},"
+    "\"scores\":{\"thresholds\":2,\"pos\":[[1,1],[0,2]],\"neg\":[[2,0],[2,0]]},"
+    "\"calibration\":{\"bins\":2,\"cells\":[[1,4,3,2]]},"
+    "\"regression\":{\"n\":2,\"mean_target\":1,\"mean_prediction\":2,\"m2_target\":2,\"m2_prediction\":2,\"c\":2,"
+    "\"sum_error\":-2,\"sum_abs_error\":2,\"sum_squared_error\":2}}\n"
+    "{\"stage\":\"t\",\"epoch\":0,\"step\":1,\"confusion\":[[2,0],[0,0]],\"exact\":[1,4],\"sums\":{\"nll\":[0,2]},"
+    "\"scores\":{\"thresholds\":2,\"pos\":[[1,1],[0,2]],\"neg\":[[0,2],[2,0]]},"
+    "\"calibration\":{\"bins\":2,\"cells\":[[1,4,3,4]]},"
+    "\"regression\":{\"n\":1,\"mean_target\":4,\"mean_prediction\":4,\"m2_target\":0,\"m2_prediction\":0,\"c\":0,"
+    "\"sum_error\":0,\"sum_abs_error\":0,\"sum_squared_error\":0}}\n"
+    "{\"stage\":\"t\",\"epoch\":0,\"step\":1,\"rank\":1,\"confusion\":[[0,0],[0,0]],\"exact\":[0,0],\"sums\":{\"nll\":["
+    "0,0]},\"scores\":{\"thresholds\":2,\"num_classes\":2,\"cells\":[]},\"calibration\":{\"bins\":2,\"cells\":[]}}";
+
+Test(query_epochs, every_kind_of_state_answers_under_one_name_in_every_place)
+{
+    static const struct {
+        const char *selector;
+        double value, mean_of_steps;
+    } rows[] = {
+        {"auroc.none|1", 0.5, 0.5}, {"exact_match", 0.5, 0.5},
+        {"perplexity", NAN, NAN},   /* computed below */ {"nll:perplexity", NAN, NAN},
+        {"mse", 2 / 3.0, 0.5},      {"mae", 2 / 3.0, 0.5},
+        {"ece", 0, 0.25},           {"ece@max", 0, 0.25},
+    };
+    struct world w;
+    world_open(&w);
+    world_post(&w, "r", states_body, NULL);
+    struct answer a =
+        world_get(&w, api_epochs_get, "r",
+                  "metric=auroc.none,exact_match,perplexity,nll:perplexity,mse,mae,ece,ece@max,accuracy,nll");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char name[40], path[100];
+        snprintf(name, sizeof name, "%s", rows[i].selector);
+        char *index = strchr(name, '|');
+        if (index != NULL)
+            *index = '\0';
+        double want[] = {rows[i].value, rows[i].mean_of_steps};
+        if (isnan(want[0])) {
+            want[0] = exp(0.5);
+            want[1] = (exp(1) + exp(0)) / 2;
+        }
+        for (int k = 0; k < 2; k++) {
+            snprintf(path, sizeof path, "epochs|0|metrics|%s|%s%s", name, k == 0 ? "value" : "mean_of_steps",
+                     index != NULL ? "|1" : "");
+            if (index == NULL)
+                cr_assert(CLOSE(number_at(a.json, path), want[k]), "%s", path);
+            else
+                cr_assert(number_at(a.json, path) > 0, "%s", path);
+        }
+    }
+    cr_assert(fabs(number_at(a.json, "epochs|0|metrics|exact_match|low") - 0.2152) < 1e-4, "4 of 8 is a proportion");
+    cr_assert(is_null_at(a.json, "epochs|0|metrics|mse|low"));
+    cr_assert_eq(number_at(a.json, "epochs|0|samples"), 4, "of the counts of main");
+    cr_assert(at(a.json, "epochs|0|metrics|nll|mean_of_steps") == NULL);
+    answer_free(&a);
+    a = world_get(&w, api_steps_get, "r", "metric=exact_match,mse,rmse,perplexity,auroc.none");
+    cr_assert(number_at(a.json, "metrics|exact_match|value|1") == 0.25 &&
+              number_at(a.json, "metrics|mse|value|0") == 1);
+    cr_assert(is_null_at(a.json, "metrics|perplexity|min|0") && is_null_at(a.json, "metrics|rmse|max|0"));
+    answer_free(&a);
+    a = world_get(&w, api_steps_get, "r", "metric=exact_match,mse&points=1");
+    cr_assert(number_at(a.json, "metrics|exact_match|min|0") == 0.25 &&
+                  number_at(a.json, "metrics|exact_match|max|0") == 0.75 &&
+                  number_at(a.json, "metrics|mse|min|0") == 0 && number_at(a.json, "metrics|mse|max|0") == 1,
+              "over the batches of the entry: %s", a.body);
+    answer_free(&a);
+    a = world_get(&w, api_runs_get, NULL,
+                  "columns=t/mse@best,t/perplexity@last,t/auroc@0,t/exact_match@max,t/ece@l2@last,t/nll@last,t/"
+                  "pearson@last,t/r2@last,x/mse@last&sort=-t/mse@last");
+    static const char *const columns[] = {"t/mse@best",    "t/perplexity@last", "t/auroc@0",      "t/exact_match@max",
+                                          "t/ece@l2@last", "t/nll@last",        "t/pearson@last", "t/r2@last"};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
+        cr_assert(cJSON_IsNumber(cJSON_GetObjectItem(at(a.json, "runs|0|columns"), columns[i])), "%s: %s", columns[i],
+                  a.body);
+    cr_assert(cJSON_IsNull(cJSON_GetObjectItem(at(a.json, "runs|0|columns"), "x/mse@last")));
+    answer_free(&a);
+    world_close(&w);
+}
+
+Test(query_epochs, without_counts_the_first_thing_there_is_answers)
+{
+    static const struct {
+        const char *record, *selector;
+    } rows[] = {
+        {"\"exact\":[3,4]", "exact_match"},
+        {"\"name\":\"head\",\"exact\":[3,4]", "head:exact_match"},
+        {"\"scores\":{\"thresholds\":2,\"pos\":[[1,1]],\"neg\":[[2,0]]},\"task\":\"binary\"", "auroc"},
+        {"\"calibration\":{\"bins\":2,\"cells\":[[1,4,3,4]]},\"exact\":[1,2]", "ece"},
+        {"\"exact\":[3,4],\"sums\":{\"loss\":[1,2]}", "loss"},
+        {"\"name\":\"b\",\"correct\":3,\"total\":4", "b:accuracy"},
+        {"\"sums\":{\"perplexity\":[1,2]}", "perplexity:mean"},
+    };
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char run[16], text[300];
+        snprintf(run, sizeof run, "r%zu", i);
+        snprintf(text, sizeof text, "{\"stage\":\"t\",\"epoch\":0,\"step\":0,%s}", rows[i].record);
+        world_post(&w, run, text, NULL);
+        struct answer a = world_get(&w, api_epochs_get, run, "");
+        cr_assert(a.rc == OK && strcmp(at(a.json, "epochs|0|metrics")->child->string, rows[i].selector) == 0,
+                  "%s: %s%s", text, a.body, a.problem.detail);
+        answer_free(&a);
+    }
+    world_close(&w);
+}
+
+Test(query_epochs, zero_division_reaches_values_means_and_what_is_kept)
+{
+    struct world w;
+    world_open(&w);
+    world_post(&w, "r",
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":0,\"confusion\":[[4,0,0],[0,0,0],[0,0,0]]}\n"
+               "{\"stage\":\"t\",\"epoch\":0,\"step\":1,\"confusion\":[[2,2,0],[0,0,0],[0,0,0]]}",
+               NULL);
+    static const char *const args[] = {"metric=recall.none,accuracy.none",
+                                       "metric=recall.none,accuracy.none&zero_division=1",
+                                       "metric=recall.none,accuracy.none&zero_division=0"};
+    char etag[3][64];
+    for (int i = 0; i < 3; i++) {
+        struct answer a = world_get(&w, api_epochs_get, "r", args[i]);
+        cr_assert_eq(number_at(a.json, "epochs|0|metrics|recall.none|value|2"), i == 1);
+        cr_assert_eq(number_at(a.json, "epochs|0|metrics|recall.none|mean_of_steps|2"), i == 1);
+        cr_assert_eq(number_at(a.json, "epochs|0|metrics|recall.none|mean_of_steps|0"), 0.75);
+        cr_assert_eq(number_at(a.json, "epochs|0|metrics|accuracy.none|value|2"), 0, "accuracy has no such rule");
+        snprintf(etag[i], sizeof etag[i], "%s", a.etag);
+        answer_free(&a);
+        a = world_get(&w, api_steps_get, "r", args[i]);
+        cr_assert_eq(number_at(a.json, "metrics|recall.none|value|1|2"), i == 1);
+        answer_free(&a);
+        a = world_get(&w, api_classes_get, "r", i == 1 ? "zero_division=1" : "");
+        cr_assert(number_at(a.json, "classes|2|precision") == (i == 1) &&
+                  number_at(a.json, "classes|2|f1") == (i == 1) && number_at(a.json, "classes|1|precision") == 0);
+        answer_free(&a);
+    }
+    cr_assert(strcmp(etag[0], etag[1]) != 0 && strcmp(etag[1], etag[2]) != 0);
+    world_close(&w);
+}
