@@ -87,9 +87,27 @@ class Contract(unittest.TestCase):
 
 class Live(ApiTest):
     def test_every_metric_is_defined(self):
+        """In both directions: a row for each metric, and a metric for each row of the catalogue's section."""
         text = read("docs", "metrics.md")
-        for metric in self.server.get("/api/v1/metrics").json()["metrics"]:
-            self.assertTrue("| `%s`" % metric["name"] in text, "docs/metrics.md: " + metric["name"])
+        catalogue = {m["name"]: m for m in self.server.get("/api/v1/metrics").json()["metrics"]}
+        section = re.search(r"(?s)## The catalogue\n(.*?)\n### ", text).group(1)
+        rows = re.findall(r"(?m)^\| `(\w+)`", section)
+        self.assertEqual(sorted(rows), sorted(catalogue))
+        states = {name: state for name, state in re.findall(r"(?m)^\| `(\w+)` \| `(\w+)`", section)}
+        for name, metric in catalogue.items():
+            if metric["kind"] != "counts":
+                self.assertEqual(states.get(name), metric["series"] if metric["kind"] == "mean" else metric["kind"], name)
+            for argument in metric["arguments"]:
+                row = re.search(r"(?m)^\| `%s`.*$" % name, section).group(0)
+                self.assertTrue(argument in ("<beta>", "none") or "`@%s`" % argument in row, (name, argument))
+
+    def test_every_finding_is_documented(self):
+        ids = set(re.findall(r'add_finding\(m, "([a-z-]+)"', read("server", "query_diagnosis.c")))
+        self.assertEqual(len(ids), 7)
+        documented = re.findall(r"(?m)^\| `([a-z]+(?:-[a-z]+)*)` \|", read("docs", "metrics.md").split("## Diagnosis")[1].split("\n## ")[0])
+        self.assertEqual(set(documented), ids)
+        schema = re.search(r"(?s)\n    diagnosis:.*?id: \{type: string, enum: \[([^\]]*)\]", openapi.text()).group(1)
+        self.assertEqual(set(schema.split(", ")), ids)
 
     def test_every_limit_is_documented_with_its_default(self):
         text, schema = read("docs", "operations.md"), openapi.text()
@@ -99,7 +117,8 @@ class Live(ApiTest):
 
     def test_answers_have_the_documented_keys(self):
         run = self.new_run()
-        self.log_ok(run, [{"stage": "t", "epoch": 0, "step": 0, "confusion": [[1, 0], [1, 1]], "sums": {"loss": [1, 3]}}])
+        self.log_ok(run, [{"stage": "t", "epoch": 0, "step": 0, "confusion": [[1, 0], [1, 1]], "sums": {"loss": ["NaN", 3]},
+                          "scores": {"thresholds": 2, "pos": [[1, 0], [1, 1]], "neg": [[2, 0], [0, 1]]}, "calibration": {"bins": 1, "count": [3, 0], "confidence": [2, 0], "correct": [2, 0]}}])
         schema = openapi.text()
 
         def keys(value):
@@ -116,10 +135,12 @@ class Live(ApiTest):
                     yield from keys(v)
         answers = [self.server.get(self.path(run)), self.server.get("/api/v1/runs"), self.server.get("/api/v1/projects"), self.server.get(self.path(run, "epochs"), metric="accuracy,loss"),
                    self.server.get(self.path(run, "steps"), metric="accuracy,loss"), self.server.get(self.path(run, "classes")), self.server.get(self.path(run, "confusion")),
-                   self.server.get(self.path(run, "confusion"), form="dense"), self.server.get("/api/v1/metrics")]
+                   self.server.get(self.path(run, "confusion"), form="dense"), self.server.get("/api/v1/metrics"),
+                   self.server.get(self.path(run, "curves")), self.server.get(self.path(run, "calibration")), self.server.get(self.path(run, "diagnosis"))]
         for answer in answers:
             self.assertEqual(answer.status, 200, answer)
-            for key in set(keys(answer.json())) - {"accuracy", "loss"}:
+            forms = {"micro", "macro", "weighted", "none", "linear", "quadratic", "l1", "l2", "max"}  # keys of needs_by_task
+            for key in set(keys(answer.json())) - {"accuracy", "loss"} - forms:
                 self.assertTrue(re.search(r"(?m)^ +%s:( \{|$)" % re.escape(key), schema), "openapi.yaml does not know the key " + key)
 
 
