@@ -52,7 +52,7 @@ include tests/tests.mk
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile tests/tests.mk | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile tests/tests.mk tests/bench/bench.mk | sed 's/:.*## /\t/' | expand -t 16
 
 # $(call install,PACKAGES): Debian packages that are not there yet, with sudo when not root
 define install

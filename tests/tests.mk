@@ -55,12 +55,12 @@ test: deps-test ## install what the tests need, build, run every suite
 	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(WEB_TEST_DEPS))
 	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
 
-.PHONY: check demo bench
+.PHONY: check demo
 # What cppcheck 2.10 says of variables set through a pointer is left to -Wmaybe-uninitialized and the sanitizers.  The other
 # three are right once each: a waiter on the stack that outlives its job, an allocator on top of realloc, a length before a text.
 CPPCHECK_SUPPRESS := missingIncludeSystem uninitvar uninitStructMember ctuuninitvar autoVariables memleakOnRealloc pointerSize
 check: deps-build deps-check ## format, warnings as errors, cppcheck, layering
-	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch])
+	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
 	$(Q)$(MAKE) --no-print-directory $(TALLY)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 	    $(CPPCHECK_SUPPRESS:%=--suppress=%) -D__SIZEOF_INT128__=16 -Ilib -iquote server -iquote $(OUT)/gen lib server
@@ -68,9 +68,8 @@ check: deps-build deps-check ## format, warnings as errors, cppcheck, layering
 demo: build ## train a real classifier that logs to a real server, and watch it live
 	$(call install,python3)
 	$(Q)exec python3 tests/demo/demo.py $(TALLY)
-bench: build ## batches a second, and how long questions take
-	$(call install,python3)
-	$(Q)python3 tests/bench/bench.py $(TALLY)
+
+include tests/bench/bench.mk
 
 # libFuzzer comes with clang.  FUZZ_SECONDS bounds each target; what was found useful is kept in build/fuzz.
 FUZZ_SECONDS ?= 60

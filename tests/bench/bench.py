@@ -1,87 +1,83 @@
 #!/usr/bin/env python3
-"""How many batches a second: POSTs of 1, 100 and 1,000 records from several connections, then questions.
+"""The goals of docs/performance.md, measured: each a ratio within one run, medians of rounds that take turns.
 
-    bench.py TALLY [SECONDS]
+    bench.py --tally PROGRAM --programs FOLDER --out FOLDER [--full] [--only PART,PART] [--rounds N] [--seconds S]
 
-Every answer counted came after its commit (durability full).  Figures depend on the machine and its disk; the header
-says which.  Standard library only, so the client costs more CPU than the server: read the figures as lower bounds.
+Prints a table and writes OUT/bench.json and OUT/bench.md.  Standard library only; the load comes from C programs.
 """
-import http.client
-import json
+import argparse
 import os
 import platform
-import re
-import shutil
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 
+import ingest_rows
+import query_rows
+from programs import Places
+from table import Table
 
-def start(program, folder):
-    process = subprocess.Popen([program, "serve", "--db", os.path.join(folder, "bench.db"), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        found = re.match(r"listening on http://127\.0\.0\.1:(\d+)/", line)
-        if found:
-            return process, int(found.group(1))
-    raise SystemExit("the server did not start")
+PARTS = {"single": ingest_rows.single, "bulk": ingest_rows.bulk, "one": ingest_rows.one_connection, "query": query_rows.queries}
 
 
-def body(run_step, records, rank):
-    return json.dumps([{"stage": "train", "epoch": 0, "step": run_step + i, "rank": rank, "sums": {"loss": [41.25, 32]},
-                        "tp": [3] * 10, "fp": [1] * 10, "fn": [1] * 10} for i in range(records)]).encode()
+class Scale:
+    """How much: the quick run for development, the full one for the record."""
+
+    def __init__(self, full, rounds, seconds):
+        self.full = full
+        self.rounds = rounds or 5
+        self.seconds = seconds or (3 if full else 2)
+        self.ask_seconds = 1 if full else 0.4
+        self.big, self.middle = (10000000, 1000000) if full else (300000, 30000)
+        self.big_name, self.middle_name = ("10 M", "1 M") if full else ("300 k", "30 k")
 
 
-def post(port, run, records, connections, seconds):
-    done, stop = [0] * connections, time.monotonic() + seconds
-
-    def work(rank):
-        c, step = http.client.HTTPConnection("127.0.0.1", port), 0
-        while time.monotonic() < stop:
-            c.request("POST", "/api/v1/runs/%s/batches" % run, body(step, records, rank), {"Content-Type": "application/json"})
-            answer = c.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise SystemExit("status %d" % answer.status)
-            step += records
-            done[rank] += 1
-    threads = [threading.Thread(target=work, args=(r,)) for r in range(connections)]
-    begin = time.monotonic()
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    return sum(done) / (time.monotonic() - begin)
+def cpu_model():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        return next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), platform.machine())
 
 
-def ask(port, path, seconds):
-    c, n, begin = http.client.HTTPConnection("127.0.0.1", port), 0, time.monotonic()
-    while time.monotonic() - begin < seconds:
-        c.request("GET", path)
-        answer = c.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise SystemExit("status %d of %s" % (answer.status, path))
-        n += 1
-    return 1000 * (time.monotonic() - begin) / n
+def file_system(path):
+    done = subprocess.run(["df", "--output=fstype", path], stdout=subprocess.PIPE, text=True, check=False)
+    return done.stdout.split()[-1] if done.returncode == 0 else "?"
+
+
+def header(places, scale):
+    version = subprocess.run([places.tally, "version"], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    return {"mode": "full" if scale.full else "quick", "date": time.strftime("%Y-%m-%d %H:%M"), "cpu": cpu_model(), "cores": os.cpu_count(),
+            "system": platform.platform(), "file_system": file_system(places.folder), "program": version, "rounds": scale.rounds, "seconds": scale.seconds,
+            "command": "make bench" + (" FULL=1" if scale.full else "")}
 
 
 def main():
-    program, seconds = os.path.abspath(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 3
-    folder = tempfile.mkdtemp(prefix="tally-bench-")
-    process, port = start(program, folder)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tally", required=True)
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float)
+    options = parser.parse_args()
+    places, scale, table = Places(options.tally, options.programs, options.out), Scale(options.full, options.rounds, options.seconds), Table()
+    parts = options.only.split(",") if options.only else list(PARTS)
+    unknown = [p for p in parts if p not in PARTS]
+    if unknown:
+        sys.exit("no such part: %s; there is %s" % (", ".join(unknown), ", ".join(PARTS)))
+    about = header(places, scale)
+    print("%(mode)s run: %(cpu)s, %(cores)d cores, %(system)s, %(file_system)s, %(date)s, %(program)s\n%(rounds)d rounds of %(seconds)g s" % about)
+    if file_system(places.folder) == "tmpfs":
+        print("the databases lie in memory: what is compared with the disk means nothing")
     try:
-        print("%s, %d cores, %s, %s" % (platform.platform(), os.cpu_count(), time.strftime("%Y-%m-%d"), subprocess.run([program, "version"], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()))
-        for records, connections in ((1, 1), (1, 16), (100, 4), (1000, 4)):
-            rate = post(port, "b%d-%d" % (records, connections), records, connections, seconds)
-            print("POST %4d records, %2d connections: %8.0f requests/s %9.0f batches/s" % (records, connections, rate, rate * records))
-        for path in ("epochs?metric=accuracy,f1.macro,loss&mean_of_steps=false", "epochs?metric=accuracy,f1.macro,loss", "steps?metric=accuracy,loss", "steps?metric=accuracy&window=100"):
-            print("GET %-60s %8.2f ms" % (path, ask(port, "/api/v1/runs/b1000-4/" + path, seconds)))
+        for part in parts:
+            PARTS[part](places, table, scale)
     finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        places.remove()
+    table.dump(os.path.join(places.out, "bench.json"), about)
+    with open(os.path.join(places.out, "bench.md"), "w", encoding="utf-8") as f:
+        f.write(table.markdown() + "\n")
+    missed = [r["key"] for r in table.rows if r["met"] is False]
+    print("%s run: %d goals met, %d not met%s" % (about["mode"], sum(r["met"] is True for r in table.rows), len(missed), ": " + ", ".join(missed) if missed else ""))
 
 
 if __name__ == "__main__":

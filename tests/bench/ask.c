@@ -1,0 +1,93 @@
+/**
+ * One question again and again on one kept-alive connection.
+ *     ask PORT PATH SECONDS [PAUSE_US]
+ * Every answer must be 200.  PAUSE_US waits between an answer and the next question.
+ * Prints {"asks":n,"p50_us":..,"p99_us":..,"max_us":..,"bytes":size of the last answer's body}.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "timing.h"
+
+enum { ANSWER_MAX = 64 << 20 };
+
+static char answer[ANSWER_MAX];
+
+static size_t content_length(const char *head)
+{
+    for (const char *line = head; (line = strstr(line, "\r\n")) != NULL;) {
+        line += 2;
+        if (strncasecmp(line, "content-length:", 15) == 0)
+            return strtoul(line + 15, NULL, 10);
+    }
+    fail("an answer without a length");
+}
+
+/* One answer; returns the bytes of its body. */
+static size_t receive(int fd)
+{
+    size_t size = 0;
+
+    for (;;) {
+        ssize_t n = recv(fd, answer + size, sizeof answer - 1 - size, 0);
+        if (n <= 0)
+            fail("the server closed the connection");
+        size += (size_t)n;
+        answer[size < 8192 ? size : 8192] = '\0';
+        const char *end = size > 12 ? strstr(answer, "\r\n\r\n") : NULL;
+        if (end == NULL)
+            continue;
+        size_t head = (size_t)(end + 4 - answer), length = content_length(answer);
+        if (strncmp(answer + 9, "200", 3) != 0)
+            fail("%.*s", (int)(size < 600 ? size : 600), answer);
+        if (head + length > sizeof answer - 1)
+            fail("an answer is too long");
+        while (size < head + length) {
+            n = recv(fd, answer + size, sizeof answer - 1 - size, 0);
+            if (n <= 0)
+                fail("the server closed the connection");
+            size += (size_t)n;
+        }
+        return length;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    char request[4096];
+    struct timing t = {0};
+    int one = 1;
+    size_t bytes = 0;
+
+    if (argc < 4)
+        fail("usage: ask PORT PATH SECONDS [PAUSE_US]");
+    unsigned pause = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)atoi(argv[1]))};
+    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n\r\n", argv[2], argv[1]);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (size >= (int)sizeof request || fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        fail("cannot connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+
+    int64_t end = timing_now() + (int64_t)(atof(argv[3]) * 1e9);
+    do {
+        int64_t begin = timing_now();
+        if (send(fd, request, (size_t)size, MSG_NOSIGNAL) != size)
+            fail("cannot send");
+        bytes = receive(fd);
+        timing_add(&t, timing_now() - begin);
+        if (pause > 0)
+            usleep(pause);
+    } while (timing_now() < end);
+    printf("{\"asks\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"bytes\":%zu}\n", t.n,
+           timing_quantile_us(&t, 0.5), timing_quantile_us(&t, 0.99), timing_quantile_us(&t, 1), bytes);
+    return 0;
+}

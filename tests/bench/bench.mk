@@ -1,0 +1,24 @@
+# The measuring stick: limit programs and load generators in C, driven by bench.py.  `make bench FULL=1` fills the big
+# database (ten million batches) and takes an hour or so; without it everything is smaller and takes minutes.
+BENCH_PROGRAMS := load ask limit_disk limit_http limit_sqlite
+BENCH_BIN := $(BENCH_PROGRAMS:%=$(OUT)/bench/%)
+BENCH_OUT := $(BUILD)/bench
+BENCH_CFLAGS = -std=c11 -g $(OPT) $(WARN) $(SANFLAGS) -D_GNU_SOURCE -Ilib -MMD -MP
+
+$(OUT)/bench/%.o: tests/bench/%.c Makefile tests/bench/bench.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BENCH_CFLAGS) -c -o $@ $<
+$(OUT)/bench/load: $(OUT)/bench/rows.o
+$(OUT)/bench/limit_http: BENCH_LIBS := -lmicrohttpd -lpthread
+$(OUT)/bench/limit_sqlite: $(OUT)/bench/rows.o $(OUT)/libtally.a
+$(OUT)/bench/limit_sqlite: BENCH_LIBS := -lsqlite3 -lm
+$(BENCH_BIN): %: %.o $(OUT)/bench/timing.o
+	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(BENCH_LIBS)
+
+-include $(wildcard $(OUT)/bench/*.d)
+
+.PHONY: bench
+bench: build ## the goals of docs/performance.md, measured (FULL=1: with ten million batches; ONLY=name,name)
+	$(call install,python3)
+	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN)
+	$(Q)python3 tests/bench/bench.py --tally $(TALLY) --programs $(OUT)/bench --out $(BENCH_OUT) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY))

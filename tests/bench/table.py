@@ -1,0 +1,55 @@
+"""Goals and what was measured: kept as rows, printed as a table, written as JSON."""
+import json
+import statistics
+
+
+def number(x):
+    if x is None:
+        return "-"
+    if abs(x) >= 1000:
+        return "{:,.0f}".format(x)
+    return "%.3g" % x
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, key, what, goal, value, unit="", rounds=None, **facts):
+        """goal: (">=" or "<=", limit), or None for a figure that has none.  facts: what the value was computed from."""
+        met = None
+        if goal is not None and value is not None:
+            met = value >= goal[1] if goal[0] == ">=" else value <= goal[1]
+        row = {"key": key, "what": what, "goal": goal and "%s %g" % goal, "value": value, "unit": unit, "met": met, "rounds": rounds, "facts": facts}
+        self.rows.append(row)
+        print(self.line(row), flush=True)
+
+    def ratios(self, key, what, goal, over, under, **facts):
+        """The median of the ratios of rounds that ran side by side."""
+        rounds = [a / b for a, b in zip(over, under)]
+        self.add(key, what, goal, statistics.median(rounds), rounds=["%.3f" % r for r in rounds], over=statistics.median(over),
+                 under=statistics.median(under), **facts)
+
+    @staticmethod
+    def line(row):
+        facts = ", ".join("%s %s" % (k, number(v) if isinstance(v, (int, float)) else v) for k, v in row["facts"].items())
+        verdict = {True: "met", False: "NOT MET", None: ""}[row["met"]]
+        goal = (row["goal"] or "") + (" " + row["unit"] if row["goal"] and row["unit"] else "")
+        value = number(row["value"]) + (" " + row["unit"] if row["unit"] else "")
+        return "%-64s %14s %14s  %-7s  %s" % (row["what"], goal, value, verdict, facts)
+
+    def text(self):
+        return "\n".join(self.line(r) for r in self.rows)
+
+    def markdown(self):
+        out = ["| what | goal | measured | | from |", "|---|---|---|---|---|"]
+        for r in self.rows:
+            facts = ", ".join("%s %s" % (k, number(v) if isinstance(v, (int, float)) else v) for k, v in r["facts"].items())
+            unit = " " + r["unit"] if r["unit"] else ""
+            out.append("| %s | %s | %s%s | %s | %s |" % (r["what"], (r["goal"] + unit) if r["goal"] else "", number(r["value"]), unit,
+                                                     {True: "met", False: "**not met**", None: ""}[r["met"]], facts))
+        return "\n".join(out)
+
+    def dump(self, path, header):
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({**header, "rows": self.rows}, f, indent=1)
