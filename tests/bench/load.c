@@ -1,14 +1,15 @@
 /**
  * The load generator: POSTs of new batches on kept-alive connections, from one thread.
  *     load -p PORT [-c CONNECTIONS] [-r RECORDS] [-R RUNS] [-e STEPS_PER_EPOCH] [-n TOTAL | -s SECONDS]
- *          [-P RUN_PREFIX] [-l] [-o] [-T TARGET]
+ *          [-P RUN_PREFIX] [-l] [-o] [-S] [-k] [-T TARGET]
  * Each connection always has one request under way.  Connection c is rank c / RUNS of run c % RUNS; its n-th
- * record is step n.  One record goes as JSON, several as NDJSON.  -l adds a loss to each record, -o makes
- * each request a run of its own, -T posts to another path (%s: the run).  It ends after SECONDS, or when TOTAL
- * records were sent; the answers still under way are waited for.
+ * record is step n.  With -S the connections of a run send its steps together, all of rank 0.  One record goes as
+ * JSON, several as NDJSON.  -l adds a loss to each record, -o makes each request a run of its own, -T posts to
+ * another path (%s: the run).  It ends after SECONDS, or when TOTAL records were sent; the answers still under
+ * way are waited for.  With -k the server may be killed: the first connection that it closes ends the program.
  *
  * Every answer must be 200 and say that all its records were accepted, none of them a duplicate; anything else
- * ends the program with status 1, except 503, which is counted and sent again.  Prints one line of JSON:
+ * ends the program with status 1, except 503, which is counted and sent again after a moment.  Prints one line of JSON:
  * rates over the time until the last request was sent, latencies, and what was acknowledged for each run, so
  * that it can be compared with what the server says is stored.
  */
@@ -29,13 +30,14 @@
 #include "rows.h"
 #include "timing.h"
 
-enum { HEAD_MAX = 512, ANSWER_MAX = 16384, CONNECTIONS_MAX = 4096, EVENTS = 256 };
+enum { HEAD_MAX = 512, ANSWER_MAX = 16384, CONNECTIONS_MAX = 4096, EVENTS = 256, RETRY_MS = 20 };
 
 struct connection {
     int fd;
-    int run;         /* which of the runs */
-    bool is_waiting; /* a request is under way */
-    bool wants_out;  /* epoll watches for room to send */
+    int run;          /* which of the runs */
+    bool is_waiting;  /* a request is under way, or refused and to be sent again */
+    int64_t retry_at; /* 0: it was not refused */
+    bool wants_out;   /* epoll watches for room to send */
     struct row_place place;
     int64_t correct; /* of the request under way */
     char *body;      /* [record max * records] */
@@ -49,10 +51,11 @@ struct connection {
 
 struct run_totals {
     int64_t batches, correct;
+    int64_t next_step; /* -S */
 };
 
 static struct {
-    int port, n_connections, records, runs, with_loss, one_run_each;
+    int port, n_connections, records, runs, with_loss, one_run_each, share_steps, may_die;
     int64_t steps_per_epoch, total;
     double seconds;
     const char *prefix, *target;
@@ -70,6 +73,8 @@ static struct timing latencies;
 static int epoll_fd;
 static int64_t end_at; /* no request is sent after it */
 static int64_t last_sent_at;
+static int64_t retries; /* connections that wait to send again */
+static bool is_dead;    /* the server is gone, with -k */
 static int64_t records_sent, requests, records, requests_in_time, refused, next_run;
 
 /* ---- requests ---- */
@@ -78,6 +83,10 @@ static void make_body(struct connection *c)
 {
     c->body_size = 0;
     c->correct = 0;
+    if (options.share_steps) {
+        c->place.n = totals[c->run].next_step;
+        totals[c->run].next_step += options.records;
+    }
     for (int i = 0; i < options.records; i++) {
         c->correct += variants[rows_variant(&c->place)].correct;
         c->body_size += rows_write(c->body + c->body_size, variants, &c->place);
@@ -122,6 +131,10 @@ static void send_more(struct connection *c)
         ssize_t n = send(c->fd, c->out + c->out_sent, c->out_size - c->out_sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) {
             watch(c, true);
+            return;
+        }
+        if (n < 0 && options.may_die) {
+            is_dead = true;
             return;
         }
         if (n < 0)
@@ -189,8 +202,8 @@ static void take_answer(struct connection *c, int status, const char *body)
 
     if (status == 503) {
         refused++;
-        usleep(1000);
-        send_request(c);
+        retries++;
+        c->retry_at = now + RETRY_MS * 1000000;
         return;
     }
     if (status == 200) {
@@ -219,6 +232,10 @@ static void receive(struct connection *c)
 
     if (n < 0 && errno == EAGAIN)
         return;
+    if (n <= 0 && options.may_die) {
+        is_dead = true;
+        return;
+    }
     if (n <= 0)
         fail("the server closed a connection");
     c->answer_size += (size_t)n;
@@ -239,7 +256,8 @@ static void open_connection(struct connection *c, int index)
     int one = 1;
 
     c->run = index % options.runs;
-    c->place = (struct row_place){.rank = index / options.runs, .steps_per_epoch = options.steps_per_epoch};
+    c->place = (struct row_place){.rank = options.share_steps ? 0 : index / options.runs,
+                                  .steps_per_epoch = options.steps_per_epoch};
     c->body = malloc((size_t)options.records * ROWS_TEXT_MAX * 2);
     c->out = malloc((size_t)options.records * ROWS_TEXT_MAX * 2 + HEAD_MAX);
     if (c->body == NULL || c->out == NULL)
@@ -261,16 +279,30 @@ static int count_waiting(const struct connection *all)
     return n;
 }
 
+static void send_again(struct connection *all)
+{
+    int64_t now = timing_now();
+
+    for (int i = 0; i < options.n_connections; i++)
+        if (all[i].retry_at != 0 && all[i].retry_at <= now) {
+            all[i].retry_at = 0;
+            retries--;
+            send_request(&all[i]);
+        }
+}
+
 static void exchange(struct connection *all)
 {
     struct epoll_event events[EVENTS];
 
     for (int i = 0; i < options.n_connections; i++)
         send_next(&all[i]);
-    while (count_waiting(all) > 0) {
-        int n = epoll_wait(epoll_fd, events, EVENTS, 30000);
-        if (n == 0)
+    while (!is_dead && count_waiting(all) > 0) {
+        int n = epoll_wait(epoll_fd, events, EVENTS, retries > 0 ? RETRY_MS / 4 : 30000);
+        if (n == 0 && retries == 0)
             fail("no answer for 30 seconds");
+        if (retries > 0)
+            send_again(all);
         for (int i = 0; i < n; i++) {
             if (events[i].events & EPOLLOUT)
                 send_more(events[i].data.ptr);
@@ -282,7 +314,7 @@ static void exchange(struct connection *all)
 
 static void report(int64_t begin)
 {
-    int64_t end = options.total > 0 ? timing_now() : end_at;
+    int64_t end = options.total > 0 || is_dead ? timing_now() : end_at;
     double seconds = (double)(end - begin) / 1e9;
 
     printf("{\"requests\":%lld,\"records\":%lld,\"seconds\":%.3f,\"requests_per_s\":%.1f,\"records_per_s\":%.1f,"
@@ -299,7 +331,7 @@ static void report(int64_t begin)
 
 static void parse(int argc, char **argv)
 {
-    for (int c; (c = getopt(argc, argv, "p:c:r:R:e:n:s:P:T:lo")) != -1;)
+    for (int c; (c = getopt(argc, argv, "p:c:r:R:e:n:s:P:T:loSk")) != -1;)
         switch (c) {
         case 'p':
             options.port = atoi(optarg);
@@ -333,6 +365,12 @@ static void parse(int argc, char **argv)
             break;
         case 'o':
             options.one_run_each = 1;
+            break;
+        case 'k':
+            options.may_die = 1;
+            break;
+        case 'S':
+            options.share_steps = 1;
             break;
         default:
             fail("see the head of load.c for the options");

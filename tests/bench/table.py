@@ -24,11 +24,11 @@ class Table:
         self.rows.append(row)
         print(self.line(row), flush=True)
 
-    def ratios(self, key, what, goal, over, under, **facts):
+    def ratios(self, key, what, goal, over, under, unit_of_facts="per s", **facts):
         """The median of the ratios of rounds that ran side by side."""
         rounds = [a / b for a, b in zip(over, under)]
-        self.add(key, what, goal, statistics.median(rounds), rounds=["%.3f" % r for r in rounds], over=statistics.median(over),
-                 under=statistics.median(under), **facts)
+        self.add(key, what, goal, statistics.median(rounds), rounds=["%.3f" % r for r in rounds],
+                 medians="%s ÷ %s %s" % (number(statistics.median(over)), number(statistics.median(under)), unit_of_facts), **facts)
 
     @staticmethod
     def line(row):
