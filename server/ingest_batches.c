@@ -18,7 +18,12 @@ struct settling {
     struct group_run *run;
     const struct record *record; /* the one being looked at */
     const struct measure *measure;
+    size_t sum_bytes; /* what the sums of the epochs that it named first take in memory */
 };
+
+/* A few bytes may name an epoch of large histograms, whose sum takes 16 MiB to clear and to pack again.  So many
+   bytes take the writer about a second; the counts of a full request stay below. */
+static const size_t SUM_BYTES_MAX = (size_t)2 << 30;
 
 /* ---- saying what is wrong ---- */
 
@@ -190,6 +195,33 @@ static int find_series(struct settling *s, struct group_series **out)
     return status;
 }
 
+/* About what the unpacked sum takes, where that is not bounded by what was sent. */
+static size_t sum_bytes(const struct shape *shape)
+{
+    if (shape->form == FORM_SCORES)
+        return (size_t)shape->num_classes * shape->bins * sizeof(struct score_counts);
+    if (shape->form == FORM_CALIBRATION)
+        return ((size_t)shape->bins + 1) * sizeof(struct calibration_bin);
+    return shape->num_classes * sizeof(struct class_counts);
+}
+
+static int find_epoch(struct settling *s, struct group_series *series, struct group_epoch **out)
+{
+    size_t n_nodes = s->g->n_nodes;
+    int status = group_get_epoch(s->g, series, s->record->key.epoch, out, &s->job->problem);
+
+    if (status != OK || s->g->n_nodes == n_nodes)
+        return status;
+    s->sum_bytes += sum_bytes(&s->measure->shape);
+    if (s->sum_bytes <= SUM_BYTES_MAX)
+        return OK;
+    char pointer[320];
+    pointer_to(s, true, pointer, sizeof pointer);
+    return problem_set(&s->job->problem, PROBLEM_TOO_LARGE, pointer,
+                       "the sums of all epochs of this request take more than %zu bytes: send fewer epochs at once",
+                       SUM_BYTES_MAX);
+}
+
 /* New (a node is made), a duplicate, or a conflict. */
 static int settle_measure(struct settling *s, bool *is_new)
 {
@@ -200,7 +232,7 @@ static int settle_measure(struct settling *s, bool *is_new)
     int status = find_series(s, &series);
 
     if (status == OK)
-        status = group_get_epoch(s->g, series, key->epoch, &epoch, p);
+        status = find_epoch(s, series, &epoch);
     if (status != OK)
         return status;
 

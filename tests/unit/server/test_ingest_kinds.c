@@ -195,6 +195,27 @@ Test(ingest_kinds, sums_that_overflow_are_refused_and_leave_the_epoch_as_it_was)
     fixture_remove(&f);
 }
 
+Test(ingest_kinds, a_request_that_names_too_many_large_sums_is_refused_whole)
+{
+    struct fixture f = {0};
+    struct job job;
+    fixture_start(&f);
+    for (int n = 133; n <= 134; n++) { /* 2 GiB are 134 sums of 1,000 classes and 1,000 thresholds, and a bit */
+        char *body = malloc(40000), *end = body;
+        for (int i = 0; i <= n; i++)
+            end += sprintf(end,
+                           "%c{\"stage\":\"s%d\",\"epoch\":%d,\"step\":0,\"scores\":{\"thresholds\":1000,"
+                           "\"num_classes\":1000,\"cells\":[[0,0,%d,1]]}}",
+                           i == 0 ? '[' : ',', n, i, i);
+        strcpy(end, "]");
+        int rc = post(&f, body, &job);
+        cr_assert_eq(rc, n == 133 ? OK : PROBLEM_TOO_LARGE, "%d: %s", n, job.problem.detail);
+        cr_assert(n == 133 || strcmp(job.problem.places[0].pointer, "/134/scores") == 0);
+        free(body);
+    }
+    fixture_remove(&f);
+}
+
 Test(ingest_kinds, a_rewind_cuts_every_kind_and_repairs_its_sums)
 {
     struct fixture f = {0};
