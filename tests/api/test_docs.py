@@ -68,7 +68,7 @@ class Contract(unittest.TestCase):
             self.assertIn(word, options, "docs/operations.md names an option that `tally help` does not")
 
     def test_every_make_target_is_in_its_help(self):
-        text = read("Makefile") + read("tests", "tests.mk")
+        text = read("Makefile") + read("tests", "tests.mk") + read("tests", "bench", "bench.mk")
         for target in ("run", "test", "demo", "help", "check", "bench", "clean", "install"):
             self.assertTrue(re.search(r"(?m)^%s:.*## " % target, text), target)
 

@@ -23,14 +23,27 @@ export function chooseStage(run, asked) {
     return stages.includes(asked) ? asked : stages[0] ?? null;
 }
 
-/** The counts series of a stage, main first, and the weighted means, loss first. */
+/** The kind of state behind a form; the forms of counts share one. */
+export function kindOf(form) {
+    return ['totals', 'classes', 'confusion'].includes(form) ? 'counts' : form;
+}
+
+/**
+ * The names of a stage that have metrics, main first, and the weighted means, loss first.  A name is shown
+ * as its counts, or as the first other state it has; `kinds` says all that is logged under it.
+ */
 export function seriesOf(run, stage) {
     const ofStage = run.series.filter(s => s.stage === stage);
     const first = word => (a, b) => (b.name === word) - (a.name === word) || (a.name < b.name ? -1 : 1);
-    return {
-        counts: ofStage.filter(s => s.form !== 'mean').sort(first('main')),
-        means: ofStage.filter(s => s.form === 'mean').sort(first('loss'))
-    };
+    const means = ofStage.filter(s => s.form === 'mean').sort(first('loss'));
+    const byName = new Map();
+    for (const s of ofStage.filter(x => x.form !== 'mean'))
+        byName.set(s.name, [...byName.get(s.name) ?? [], s]);
+    const counts = [...byName.values()].map(states => ({
+        ...states.find(s => kindOf(s.form) === 'counts') ?? states[0],
+        kinds: [...states.map(s => kindOf(s.form)), ...states[0].name === 'main' && means.some(m => m.name === 'nll') ? ['mean'] : []]
+    }));
+    return { counts: counts.sort(first('main')), means };
 }
 
 /** 'parity:fbeta@2.macro' -> {series, metric, arg, average}; average '' where none was written. */
@@ -68,6 +81,14 @@ export function hasAverages(entry, series) {
 const FROM_TOTALS = ['accuracy', 'hamming'];
 const FROM_TOTALS_MULTICLASS = [...FROM_TOTALS, 'recall', 'precision', 'f1', 'fbeta'];
 const NOT_MULTILABEL = ['balanced_accuracy', 'kappa'];
+const SEND = {
+    counts: 'no counts were logged; send correct and total, tp, fp and fn, or confusion',
+    scores: 'needs score histograms; send scores',
+    calibration: 'needs calibration bins; send calibration',
+    exact: 'needs exact matches; send exact',
+    regression: 'needs regression moments; send regression',
+    mean: 'needs the log-likelihood of main; send sums nll: [sum, tokens]'
+};
 
 /**
  * Why a series cannot give a metric as one line; null if it can.  It names the field to send.
@@ -75,8 +96,15 @@ const NOT_MULTILABEL = ['balanced_accuracy', 'kappa'];
  */
 export function whyNot(entry, arg, average, series) {
     const { form, task } = series;
+    const kind = entry.kind ?? 'counts';
+    if (!(series.kinds ?? [kindOf(form)]).includes(kind))
+        return SEND[kind];
     if (average === 'none' && task !== 'binary')
         return 'one value per class, not one line';
+    if (kind === 'scores' && task === 'multiclass' && average === 'micro')
+        return 'not defined for multiclass';
+    if (kind !== 'counts')
+        return null;
     if (task === 'multilabel' && NOT_MULTILABEL.includes(entry.name))
         return 'not defined for multilabel';
     if (form === 'totals') {
@@ -104,7 +132,7 @@ export function defaultSelector(counts) {
  * Returns {selector, series, entry, arg, average} or null if the stage has no counts.
  */
 export function chooseMetric(catalogue, counts, asked) {
-    for (const selector of [asked, defaultSelector(counts)]) {
+    for (const selector of [asked, defaultSelector(counts), firstPossible(catalogue, counts)]) {
         if (!selector)
             continue;
         const parsed = parseSelector(selector);
@@ -123,6 +151,17 @@ export function chooseMetric(catalogue, counts, asked) {
         const written = average === entry.default_average ? '' : average;
         return { selector: formatSelector({ series: series.name, metric: entry.name, arg, average: written }), series, entry, arg, average };
     }
+    return null;
+}
+
+// where no counts were logged: the first metric that the first name can give
+function firstPossible(catalogue, counts) {
+    for (const series of counts)
+        for (const entry of catalogue.metrics) {
+            const average = hasAverages(entry, series) ? entry.default_average : '';
+            if (entry.argument !== 'beta' && whyNot(entry, '', average, series) === null)
+                return formatSelector({ series: series.name, metric: entry.name, arg: '', average });
+        }
     return null;
 }
 
@@ -194,7 +233,7 @@ export function unitOf(entry) {
 const BETA = '<beta>';
 
 /**
- * The catalogue as this page uses it: {metrics:[{name, title, argument: 'none' | 'beta' | 'name', arg_names,
+ * The catalogue as this page uses it: {metrics:[{name, title, kind, argument: 'none' | 'beta' | 'name', arg_names,
  * averages, default_average, range: [low, high] with null where open, formula}]}.
  */
 export function readCatalogue(answer) {
@@ -202,6 +241,7 @@ export function readCatalogue(answer) {
         metrics: answer.metrics.map(m => ({
             name: m.name,
             title: m.title,
+            kind: m.kind,
             argument: m.arguments.length === 0 ? 'none' : m.arguments[0] === BETA ? 'beta' : 'name',
             arg_names: m.arguments,
             averages: m.averages,

@@ -69,12 +69,12 @@ test('the menus change the address and the numbers, and Back undoes it', async (
     const page = await openPage(browser, server);
     await page.visit('?run=ragged');
     await page.waitForSelector('#accumulated');
-    await page.selectOption('label:has-text("Metric") select', 'f1');
+    await page.selectOption('label:has(.field-label:text-is("Metric")) select', 'f1');
     await page.waitForFunction(() => document.querySelector('figcaption h2').textContent === 'F1 score, macro');
     assert.equal(new URL(page.url()).search, '?run=ragged&metric=f1.macro');
     const last = (await epochsOf('ragged', 'test', 'f1.macro,f1.weighted')).epochs.at(-1).metrics;
     assert.equal(await valueOf(page, 'accumulated'), last['f1.macro'].value);
-    await page.selectOption('label:has-text("Average") select', 'weighted');
+    await page.selectOption('label:has(.field-label:text-is("Average")) select', 'weighted');
     await page.waitForFunction(() => document.querySelector('figcaption h2').textContent === 'F1 score, weighted');
     assert.equal(await valueOf(page, 'accumulated'), last['f1.weighted'].value);
     await page.goBack();
@@ -150,7 +150,11 @@ test('what the counts cannot give is disabled, exactly where the server refuses 
         'm-binary': { task: 'binary', confusion: [[3, 1], [1, 3]] },
         'm-binary-totals': { task: 'binary', correct: 3, total: 4 },
         'm-labels': { task: 'multilabel', ...perClass, tn: [5, 6, 7] },
-        'm-labels-totals': { task: 'multilabel', correct: 3, total: 4 }
+        'm-labels-totals': { task: 'multilabel', correct: 3, total: 4 },
+        'm-all': { ...perClass, scores: { thresholds: 3, pos: [[0, 1, 3], [1, 1, 1], [0, 1, 1]], neg: [[3, 1, 1], [3, 2, 1], [5, 1, 1]] },
+            calibration: { bins: 2, count: [2, 7, 0], confidence: [0.8, 5.6, 0], correct: [1, 5, 0] }, exact: [3, 4], sums: { nll: [20, 10] },
+            regression: { n: 2, mean_target: 1, mean_prediction: 1.5, m2_target: 2, m2_prediction: 1, c: 1, sum_error: -1, sum_abs_error: 2, sum_squared_error: 3 } },
+        'm-scores': { task: 'binary', scores: { thresholds: 3, pos: [[0, 1, 3]], neg: [[3, 1, 1]] } }
     };
     const page = await openPage(browser, server);
     for (const [run, counts] of Object.entries(shapes)) {
@@ -167,8 +171,9 @@ test('what the counts cannot give is disabled, exactly where the server refuses 
             const statuses = await Promise.all(tried.map(a => server.status(`/api/v1/runs/${run}/epochs?stage=test&metric=${metric}${a}`)));
             assert.equal(isDisabled, !statuses.includes(200), `${run}: ${metric} gave ${statuses}`);
         }
+        const shown = await page.locator('label:has(.field-label:text-is("Metric")) select').inputValue();
         for (const [average, isDisabled] of averages.filter(([a]) => a !== 'none')) {
-            const chosen = `accuracy${average && '.' + average}`;
+            const chosen = `${shown}${average && '.' + average}`;
             assert.equal(isDisabled, await server.status(`/api/v1/runs/${run}/epochs?stage=test&metric=${chosen}`) !== 200, `${run}: ${chosen}`);
         }
     }

@@ -93,3 +93,19 @@ test('the catalogue is read as the server writes it', () => {
     assert.deepEqual(metrics.map(m => m.argument), ['none', 'beta', 'name']);
     assert.deepEqual([metrics[2].arg_names, metrics[2].default_average, metrics[2].range], [['none', 'linear'], '', [-1, null]]);
 });
+
+test('each kind of state under a name opens its metrics; without counts the page starts with what there is', () => {
+    const other = [
+        { name: 'auroc', title: 'AUROC', kind: 'scores', argument: 'none', arg_names: [], averages: AVERAGES, default_average: 'macro', range: [0, 1] },
+        { name: 'perplexity', title: 'Perplexity', kind: 'mean', argument: 'none', arg_names: [], averages: [], default_average: '', range: [1, null] }
+    ];
+    const all = { metrics: [...catalogue.metrics, ...other] };
+    const both = c.seriesOf({ series: [series('t', 'main', 'scores'), series('t', 'main', 'classes'), series('t', 'nll', 'mean')] }, 't');
+    assert.deepEqual(both.counts.map(s => [s.name, s.form, s.kinds]), [['main', 'classes', ['scores', 'counts', 'mean']]]);
+    assert.equal(c.whyNot(other[0], '', 'macro', both.counts[0]), null);
+    assert.equal(c.whyNot(other[1], '', '', both.counts[0]), null);
+    assert.match(c.whyNot(other[0], '', 'macro', c.seriesOf({ series: MATRIX }, 'test').counts[0]), /send scores/);
+    const scores = c.seriesOf({ series: [series('t', 'main', 'scores')] }, 't').counts;
+    assert.equal(c.chooseMetric(all, scores, '').selector, 'auroc');
+    assert.match(c.whyNot(catalogue.metrics[0], '', 'micro', scores[0]), /send correct and total/);
+});
