@@ -90,14 +90,17 @@ static int no_series(const struct query_run *run, const char *what, enum kind ki
                      bool is_default, const char *pointer, struct problem *p)
 {
     const struct series_row *other = query_series(run, name);
-    bool can_hold = other != NULL ? kind != KIND_MEAN && !is_mean_series(other) : is_default;
+    bool is_taken = other != NULL && (kind == KIND_MEAN || is_mean_series(other));
     struct text_list names = {.text = ""};
     for (size_t i = 0; i < run->n_series; i++)
         if (form_kind(run->series[i].shape.form) == kind)
             list_add(&names, "", run->series[i].name);
-    return problem_set(p, can_hold || names.n == 0 ? PROBLEM_STATE_LACKS : PROBLEM_UNKNOWN_METRIC, pointer,
-                       "%s needs %s; stage %s has none under the name %s: send %s%s%s", what, kind_noun(kind),
-                       run->stage, name, field, names.n > 0 ? "; names that have them: " : "", names.text);
+    bool lacks = !is_taken && (other != NULL || is_default || names.n == 0);
+    return problem_set(p, lacks ? PROBLEM_STATE_LACKS : PROBLEM_UNKNOWN_METRIC, pointer,
+                       "%s needs %s; stage %s has none under the name %s%s: send %s%s%s%s", what, kind_noun(kind),
+                       run->stage, name, is_taken ? ", which is taken" : "", field,
+                       is_taken ? " under another name" : "", names.n > 0 ? "; names that have them: " : "",
+                       names.text);
 }
 
 static int resolve_mean(const struct query_run *run, struct query_metric *m, struct problem *p)

@@ -66,8 +66,8 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
 
 static uint64_t hash_key(const struct step_cache_key *key)
 {
-    const int64_t numbers[] = {key->run, key->series, key->epoch, key->revision, key->rank, key->ignore_index,
-                               key->zero_division};
+    const int64_t numbers[] = {key->run,  key->series,       key->epoch,        key->revision,
+                               key->rank, key->ignore_index, key->zero_division};
     return hash_bytes(hash_bytes(UINT64_C(14695981039346656037), numbers, sizeof numbers), key->selector,
                       strlen(key->selector));
 }
@@ -75,8 +75,8 @@ static uint64_t hash_key(const struct step_cache_key *key)
 static bool same_key(const struct step_cache_key *a, const struct step_cache_key *b)
 {
     return a->run == b->run && a->series == b->series && a->epoch == b->epoch && a->revision == b->revision &&
-           a->rank == b->rank && a->ignore_index == b->ignore_index &&
-           a->zero_division == b->zero_division && strcmp(a->selector, b->selector) == 0;
+           a->rank == b->rank && a->ignore_index == b->ignore_index && a->zero_division == b->zero_division &&
+           strcmp(a->selector, b->selector) == 0;
 }
 
 static struct entry *find(struct step_cache *c, const struct step_cache_key *key, uint64_t hash)

@@ -81,6 +81,8 @@ bool step_sizes_common(const struct step_sizes *s, int64_t *size, int64_t *other
                                  (slot->steps == common->steps && slot->size > common->size)))
             common = slot;
     }
+    if (common == NULL)
+        return false;
     *size = common->size;
     *others = s->steps - common->steps;
     *n_steps = 0;

@@ -241,7 +241,7 @@ Test(query_curves, what_is_not_there_is_empty_or_named)
         {api_curves_get, "stage=many&class=300", PROBLEM_INVALID, "?class", "0 to 299"},
         {api_curves_get, "stage=many", PROBLEM_INVALID, "?class", "1200000 numbers"},
         {api_curves_get, "stage=s&name=.x", PROBLEM_INVALID, "?name", "letter"},
-        {api_calibration_get, "stage=t&name=loss", PROBLEM_STATE_LACKS, "?name", "send calibration"},
+        {api_calibration_get, "stage=t&name=loss", PROBLEM_UNKNOWN_METRIC, "?name", "which is taken"},
         {api_calibration_get, "stage=t&name=head", PROBLEM_STATE_LACKS, "?name", "send calibration"},
         {api_diagnosis_get, "stage=t&name=nothing", PROBLEM_UNKNOWN_METRIC, "?name", "head, loss, main"},
         {api_diagnosis_get, "stage=t&epoch=x", PROBLEM_INVALID, "?epoch", "whole"},
