@@ -15,9 +15,10 @@ struct arena {
 };
 
 void arena_init(struct arena *a);
-void *arena_alloc(struct arena *a, size_t size);                          /* aligned for any type; NULL: no memory; never NULL for size 0 */
-void *arena_grow(struct arena *a, void *old, size_t old_size, size_t size); /* like realloc; in place where old was the last piece */
-char *arena_strndup(struct arena *a, const char *text, size_t length);    /* NUL-terminated copy */
+void *arena_alloc(struct arena *a, size_t size); /* aligned for any type; NULL: no memory; never NULL for size 0 */
+void *arena_grow(struct arena *a, void *old, size_t old_size,
+                 size_t size); /* like realloc; in place where old was the last piece */
+char *arena_strndup(struct arena *a, const char *text, size_t length); /* NUL-terminated copy */
 void arena_release(struct arena *a);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-int64_t clock_now_ms(void);      /* wall time, ms since 1970 */
+int64_t clock_now_ms(void);       /* wall time, ms since 1970 */
 int64_t clock_monotonic_us(void); /* for deadlines and durations */
 
 #endif

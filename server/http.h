@@ -42,11 +42,11 @@ struct request_arg {
 
 struct request {
     struct app *app;
-    const struct route *route;     /* NULL before routing */
+    const struct route *route; /* NULL before routing */
     enum method method;
-    const char *path;              /* decoded path, without the query */
-    const char *run;               /* what {run} captured; a valid run id; NULL if the route has none */
-    const char *tail;              /* what {tail} captured (assets); NULL */
+    const char *path; /* decoded path, without the query */
+    const char *run;  /* what {run} captured; a valid run id; NULL if the route has none */
+    const char *tail; /* what {tail} captured (assets); NULL */
     struct request_arg args[REQUEST_ARGS_MAX];
     size_t n_args;
 
@@ -54,14 +54,14 @@ struct request {
     const char *host, *origin, *authorization, *cookie, *sec_fetch_site;
     const char *content_type, *content_encoding, *accept, *accept_encoding, *if_none_match;
 
-    const char *body;              /* whole, decompressed; borrowed from the request */
+    const char *body; /* whole, decompressed; borrowed from the request */
     size_t body_size;
 
-    int64_t now;                   /* arrival, ms since 1970 */
-    struct arena arena;            /* everything of this request; freed when the answer is out */
-    struct store_conn *reader;     /* ROUTE_WORKER: the worker's read connection; else NULL */
-    void *pending;                 /* ROUTE_ASYNC: the handler's own */
-    void *http;                    /* private to http */
+    int64_t now;               /* arrival, ms since 1970 */
+    struct arena arena;        /* everything of this request; freed when the answer is out */
+    struct store_conn *reader; /* ROUTE_WORKER: the worker's read connection; else NULL */
+    void *pending;             /* ROUTE_ASYNC: the handler's own */
+    void *http;                /* private to http */
 };
 
 struct response_header {
@@ -70,10 +70,10 @@ struct response_header {
 };
 
 struct response {
-    int status;                    /* 200 by default */
-    const char *content_type;      /* "application/json" by default */
+    int status;               /* 200 by default */
+    const char *content_type; /* "application/json" by default */
     struct buffer body;
-    const char *static_body;       /* if not NULL, sent instead of body: lives as long as the process */
+    const char *static_body; /* if not NULL, sent instead of body: lives as long as the process */
     size_t static_size;
     struct response_header headers[RESPONSE_HEADERS_MAX];
     size_t n_headers;

@@ -29,16 +29,16 @@ enum { RUN_CONFIG_MAX = 1 << 20, RUN_STAGES_MAX = 4 << 20 };
 
 /* A merge of a run document: NULL or has_… false: not said.  Texts are JSON where the name says so. */
 struct run_change {
-    const char *project;       /* NULL: not said */
-    const char *name;          /* UTF-8; see has_name: null clears */
+    const char *project; /* NULL: not said */
+    const char *name;    /* UTF-8; see has_name: null clears */
     bool has_name;
     const char *notes;
     bool has_notes;
-    const char *config_patch;  /* JSON object, merged by RFC 7396 */
-    const char *const *tags;   /* [n_tags], valid and without repeats */
+    const char *config_patch; /* JSON object, merged by RFC 7396 */
+    const char *const *tags;  /* [n_tags], valid and without repeats */
     size_t n_tags;
-    bool has_tags;             /* PUT: union; PATCH: replaces */
-    const char *stages_patch;  /* JSON object, merged by RFC 7396 */
+    bool has_tags;            /* PUT: union; PATCH: replaces */
+    const char *stages_patch; /* JSON object, merged by RFC 7396 */
     bool has_status;
     enum run_status status;
 };
@@ -46,7 +46,7 @@ struct run_change {
 struct job {
     enum job_kind kind;
     char run[RUN_ID_MAX + 1];
-    int64_t now;                  /* arrival, ms since 1970 */
+    int64_t now; /* arrival, ms since 1970 */
 
     /* in, borrowed until done() returns */
     const struct record_list *records; /* JOB_BATCHES */
@@ -58,11 +58,11 @@ struct job {
     size_t bytes;                      /* its weight in the queue */
 
     /* out */
-    int status;                        /* OK or problem.code */
+    int status; /* OK or problem.code */
     struct problem problem;
     int64_t accepted, duplicates, stale; /* JOB_BATCHES: records */
-    bool created;                      /* JOB_RUN_PUT: 201 */
-    int64_t removed, revision;         /* JOB_REWIND */
+    bool created;                        /* JOB_RUN_PUT: 201 */
+    int64_t removed, revision;           /* JOB_REWIND */
 
     /* Called once, on the writer thread, after the commit (or the refusal).  Must not block. */
     void (*done)(struct job *job);
@@ -75,7 +75,7 @@ struct job {
 struct ingest;
 
 struct ingest_stats {
-    int64_t queue_bytes, queue_jobs; /* now */
+    int64_t queue_bytes, queue_jobs;                      /* now */
     int64_t commits, records, duplicates, stale, refused; /* since start */
     int64_t last_commit_us;
 };

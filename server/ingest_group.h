@@ -97,10 +97,10 @@ struct group {
     size_t n_batches, cap_batches;
     struct memory memory; /* of the states: counts what they take */
     size_t state_bytes, state_bytes_max;
-    struct group_epoch *hot;  /* the newest */
+    struct group_epoch *hot;               /* the newest */
     struct state one_mean, one_regression; /* scratch: one batch alone */
-    struct rank_set ranks;    /* scratch */
-    uint8_t *packed;          /* scratch */
+    struct rank_set ranks;                 /* scratch */
+    uint8_t *packed;                       /* scratch */
     size_t packed_cap;
     bool hid_runs; /* a run was deleted: there is something to purge */
     bool broken;   /* a write failed half-way: the transaction must not be committed */

@@ -26,14 +26,14 @@ void json_free(struct json_document *d);
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 enum json_type json_type(const struct json *v);
-const char *json_as_string(const struct json *v);            /* UTF-8, NUL-terminated; NULL if not a string */
-bool json_as_bool(const struct json *v);                     /* false if not a bool */
-double json_as_number(const struct json *v);                 /* NAN if not a number */
-bool json_as_int(const struct json *v, int64_t *out);        /* integral, |x| <= 2^53-1 */
-size_t json_length(const struct json *v);                    /* items of an array or object */
-const struct json *json_child(const struct json *v);         /* first item; NULL */
-const struct json *json_next(const struct json *v);          /* next sibling; NULL */
-const char *json_name(const struct json *v);                 /* the key of an object's item */
+const char *json_as_string(const struct json *v);     /* UTF-8, NUL-terminated; NULL if not a string */
+bool json_as_bool(const struct json *v);              /* false if not a bool */
+double json_as_number(const struct json *v);          /* NAN if not a number */
+bool json_as_int(const struct json *v, int64_t *out); /* integral, |x| <= 2^53-1 */
+size_t json_length(const struct json *v);             /* items of an array or object */
+const struct json *json_child(const struct json *v);  /* first item; NULL */
+const struct json *json_next(const struct json *v);   /* next sibling; NULL */
+const char *json_name(const struct json *v);          /* the key of an object's item */
 const struct json *json_get(const struct json *object, const char *key); /* case-sensitive; NULL */
 /** A value as compact JSON text: into an answer. */
 void json_write(struct json_writer *w, const struct json *v);

@@ -11,35 +11,36 @@
  * status, untouched on success, and is logged once, where it stops travelling.
  */
 enum problem_code {
-    PROBLEM_MALFORMED = STATUS_SERVER,     /* 400 malformed-json: not one JSON text, or not strict */
-    PROBLEM_FRAMING = STATUS_SERVER - 1,   /* 400 bad-framing: HTTP framing or a header refused */
-    PROBLEM_UNAUTHORIZED = STATUS_SERVER - 2, /* 401 unauthorized: no token, or not a valid one */
-    PROBLEM_FORBIDDEN = STATUS_SERVER - 3, /* 403 forbidden: the token's scope does not allow it */
-    PROBLEM_HOST = STATUS_SERVER - 4,      /* 403 host-not-allowed */
-    PROBLEM_ORIGIN = STATUS_SERVER - 5,    /* 403 origin-not-allowed */
-    PROBLEM_NOT_FOUND = STATUS_SERVER - 6, /* 404 not-found: no such path */
-    PROBLEM_UNKNOWN_RUN = STATUS_SERVER - 7, /* 404 unknown-run */
-    PROBLEM_METHOD = STATUS_SERVER - 8,    /* 405 method-not-allowed, with Allow */
+    PROBLEM_MALFORMED = STATUS_SERVER,          /* 400 malformed-json: not one JSON text, or not strict */
+    PROBLEM_FRAMING = STATUS_SERVER - 1,        /* 400 bad-framing: HTTP framing or a header refused */
+    PROBLEM_UNAUTHORIZED = STATUS_SERVER - 2,   /* 401 unauthorized: no token, or not a valid one */
+    PROBLEM_FORBIDDEN = STATUS_SERVER - 3,      /* 403 forbidden: the token's scope does not allow it */
+    PROBLEM_HOST = STATUS_SERVER - 4,           /* 403 host-not-allowed */
+    PROBLEM_ORIGIN = STATUS_SERVER - 5,         /* 403 origin-not-allowed */
+    PROBLEM_NOT_FOUND = STATUS_SERVER - 6,      /* 404 not-found: no such path */
+    PROBLEM_UNKNOWN_RUN = STATUS_SERVER - 7,    /* 404 unknown-run */
+    PROBLEM_METHOD = STATUS_SERVER - 8,         /* 405 method-not-allowed, with Allow */
     PROBLEM_NOT_ACCEPTABLE = STATUS_SERVER - 9, /* 406 not-acceptable */
-    PROBLEM_CONFLICT = STATUS_SERVER - 10, /* 409 conflicting-content: this batch is stored with other content */
-    PROBLEM_SHAPE = STATUS_SERVER - 11,    /* 409 conflicting-shape: the series has another shape */
-    PROBLEM_PROJECT = STATUS_SERVER - 12,  /* 409 conflicting-project: the run belongs to another project */
-    PROBLEM_TOO_LARGE = STATUS_SERVER - 13, /* 413 too-large: bytes or records above a limit */
-    PROBLEM_CONTENT_TYPE = STATUS_SERVER - 14, /* 415 unsupported-content-type (or Content-Encoding) */
-    PROBLEM_INVALID = STATUS_SERVER - 15,  /* 422 invalid-value: valid JSON with a bad value, a bad query parameter */
-    PROBLEM_UNKNOWN_FIELD = STATUS_SERVER - 16, /* 422 unknown-field: a field that the contract does not know */
-    PROBLEM_COUNT_OVERFLOW = STATUS_SERVER - 17, /* 422 count-overflow: a sum would leave 64 bits */
-    PROBLEM_UNKNOWN_METRIC = STATUS_SERVER - 18, /* 422 unknown-metric: detail names what there is */
+    PROBLEM_CONFLICT = STATUS_SERVER - 10,      /* 409 conflicting-content: this batch is stored with other content */
+    PROBLEM_SHAPE = STATUS_SERVER - 11,         /* 409 conflicting-shape: the series has another shape */
+    PROBLEM_PROJECT = STATUS_SERVER - 12,       /* 409 conflicting-project: the run belongs to another project */
+    PROBLEM_TOO_LARGE = STATUS_SERVER - 13,     /* 413 too-large: bytes or records above a limit */
+    PROBLEM_CONTENT_TYPE = STATUS_SERVER - 14,  /* 415 unsupported-content-type (or Content-Encoding) */
+    PROBLEM_INVALID = STATUS_SERVER - 15, /* 422 invalid-value: valid JSON with a bad value, a bad query parameter */
+    PROBLEM_UNKNOWN_FIELD = STATUS_SERVER - 16,   /* 422 unknown-field: a field that the contract does not know */
+    PROBLEM_COUNT_OVERFLOW = STATUS_SERVER - 17,  /* 422 count-overflow: a sum would leave 64 bits */
+    PROBLEM_UNKNOWN_METRIC = STATUS_SERVER - 18,  /* 422 unknown-metric: detail names what there is */
     PROBLEM_UNKNOWN_AVERAGE = STATUS_SERVER - 19, /* 422 unknown-average */
-    PROBLEM_STATE_LACKS = STATUS_SERVER - 20, /* 422 state-lacks: the stored state cannot give it; detail names the field to send */
-    PROBLEM_STAGE_NEEDED = STATUS_SERVER - 21, /* 422 stage-needed: the run has several stages */
-    PROBLEM_URI_TOO_LONG = STATUS_SERVER - 22, /* 414 uri-too-long */
-    PROBLEM_HEADERS = STATUS_SERVER - 23,  /* 431 headers-too-large */
-    PROBLEM_INTERNAL = STATUS_SERVER - 24, /* 500 internal: a defect or no memory; logged */
+    PROBLEM_STATE_LACKS =
+        STATUS_SERVER - 20, /* 422 state-lacks: the stored state cannot give it; detail names the field to send */
+    PROBLEM_STAGE_NEEDED = STATUS_SERVER - 21,   /* 422 stage-needed: the run has several stages */
+    PROBLEM_URI_TOO_LONG = STATUS_SERVER - 22,   /* 414 uri-too-long */
+    PROBLEM_HEADERS = STATUS_SERVER - 23,        /* 431 headers-too-large */
+    PROBLEM_INTERNAL = STATUS_SERVER - 24,       /* 500 internal: a defect or no memory; logged */
     PROBLEM_UNKNOWN_METHOD = STATUS_SERVER - 25, /* 501 unknown-method */
-    PROBLEM_BUSY = STATUS_SERVER - 26,     /* 503 busy: the queue is full; Retry-After */
-    PROBLEM_STORAGE = STATUS_SERVER - 27,  /* 503 storage-failed: the disk refused; the store is read-only */
-    PROBLEM_STOPPING = STATUS_SERVER - 28, /* 503 stopping: the server drains */
+    PROBLEM_BUSY = STATUS_SERVER - 26,           /* 503 busy: the queue is full; Retry-After */
+    PROBLEM_STORAGE = STATUS_SERVER - 27,        /* 503 storage-failed: the disk refused; the store is read-only */
+    PROBLEM_STOPPING = STATUS_SERVER - 28,       /* 503 stopping: the server drains */
     PROBLEM_LAST = STATUS_SERVER - 28
 };
 
@@ -63,11 +64,11 @@ struct problem {
 struct problem_kind {
     int code;
     int http_status;
-    const char *name;  /* "unknown-run"; type is urn:tally:problem:<name> */
+    const char *name; /* "unknown-run"; type is urn:tally:problem:<name> */
     const char *title;
 };
 
-const struct problem_kind *problem_kind(int code); /* PROBLEM_INTERNAL's for a value it does not know */
+const struct problem_kind *problem_kind(int code);        /* PROBLEM_INTERNAL's for a value it does not know */
 const struct problem_kind *problem_kind_at(size_t index); /* NULL past the end; for docs tests */
 
 /**

@@ -18,7 +18,8 @@ struct column {
     bool is_config;
     const char *path;          /* is_config: without "config." */
     char stage[STAGE_MAX + 1]; /* !is_config, as all below */
-    struct selector selector;
+    enum column_fact fact;
+    struct selector selector; /* COLUMN_VALUE */
     enum column_which which;
     int64_t epoch; /* COLUMN_EPOCH */
 };

@@ -16,30 +16,30 @@
  * off the request's arena.
  */
 struct measure {
-    char name[129];          /* the series: "main", "loss", "parity", ... */
+    char name[129]; /* the series: "main", "loss", "parity", ... */
     struct shape shape;
-    int64_t samples;         /* 0 for means */
-    int64_t correct;         /* 0 for all kinds but counts */
-    const uint8_t *state;    /* packed */
+    int64_t samples;      /* 0 for means */
+    int64_t correct;      /* 0 for all kinds but counts */
+    const uint8_t *state; /* packed */
     uint32_t state_size;
-    char field[24];          /* where it came from, for pointers: "correct", "tp", "scores", "sums", ... */
+    char field[24]; /* where it came from, for pointers: "correct", "tp", "scores", "sums", ... */
 };
 
 struct record {
     char stage[STAGE_MAX + 1];
     struct batch_key key;
-    int64_t time;            /* ms since 1970; -1: not said, arrival counts */
-    const char *attempt;     /* NULL: none */
+    int64_t time;             /* ms since 1970; -1: not said, arrival counts */
+    const char *attempt;      /* NULL: none */
     struct measure *measures; /* [n_measures], n_measures >= 1; (name, kind) differs within a record */
     size_t n_measures;
-    size_t index;            /* 0-based place in the body */
+    size_t index; /* 0-based place in the body */
 };
 
 struct record_list {
     struct record *records;
     size_t n_records;
-    bool is_single;          /* the body was one object: pointers are "/total", not "/0/total" */
-    size_t bytes;            /* what it weighs in the queue */
+    bool is_single; /* the body was one object: pointers are "/total", not "/0/total" */
+    size_t bytes;   /* what it weighs in the queue */
 };
 
 /* The limit of records times this bounds all series of a request: small names must not fill the memory. */

@@ -15,21 +15,27 @@ enum route_kind {
     ROUTE_ASYNC   /* start() on the network thread; after http_resume() finish(), there too */
 };
 
-enum scope { SCOPE_OPEN /* no token, no host check */, SCOPE_PUBLIC /* no token */, SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN };
+enum scope {
+    SCOPE_OPEN /* no token, no host check */,
+    SCOPE_PUBLIC /* no token */,
+    SCOPE_READ,
+    SCOPE_WRITE,
+    SCOPE_ADMIN
+};
 
 struct route {
     enum method method;
-    const char *path;  /* "/api/v1/runs/{run}/epochs" */
+    const char *path; /* "/api/v1/runs/{run}/epochs" */
     enum scope scope;
     enum route_kind kind;
-    const char *args;  /* "stage metric epoch rank": the query parameters, separated by blanks; "" none */
+    const char *args; /* "stage metric epoch rank": the query parameters, separated by blanks; "" none */
     /* Handlers return OK with r filled, or a problem code with p filled. */
     int (*run)(struct request *q, struct response *r, struct problem *p);
-    int (*start)(struct request *q, struct problem *p);                       /* ROUTE_ASYNC */
-    int (*finish)(struct request *q, struct response *r, struct problem *p);  /* ROUTE_ASYNC */
+    int (*start)(struct request *q, struct problem *p);                      /* ROUTE_ASYNC */
+    int (*finish)(struct request *q, struct response *r, struct problem *p); /* ROUTE_ASYNC */
 };
 
-const struct route *route_at(size_t index); /* NULL past the end */
+const struct route *route_at(size_t index);  /* NULL past the end */
 const char *method_name(enum method method); /* "GET", ...; "" for those that no route has */
 
 /** route_find(method, q, allow, p): the route of q->path, with q->run and q->tail set; NULL and a 404, 405 or 501
@@ -66,7 +72,7 @@ int api_login_delete(struct request *q, struct response *r, struct problem *p);
 int api_healthz_get(struct request *q, struct response *r, struct problem *p);
 int api_readyz_get(struct request *q, struct response *r, struct problem *p);
 int api_server_metrics_get(struct request *q, struct response *r, struct problem *p);
-int api_page_get(struct request *q, struct response *r, struct problem *p);   /* "/" */
-int api_asset_get(struct request *q, struct response *r, struct problem *p);  /* "/assets/{tail}" */
+int api_page_get(struct request *q, struct response *r, struct problem *p);  /* "/" */
+int api_asset_get(struct request *q, struct response *r, struct problem *p); /* "/assets/{tail}" */
 
 #endif

@@ -34,7 +34,13 @@ enum { STORE_STOP = 1 };
 enum { RUN_ID_MAX = 128, STAGE_MAX = 64, PROJECT_MAX = 128, ATTEMPT_MAX = 128, TAG_MAX = 128 };
 
 enum store_durability { STORE_FULL, STORE_NORMAL };
-enum run_status { RUN_RUNNING, RUN_FINISHED, RUN_FAILED, RUN_KILLED, RUN_CRASHED /* never stored: a running run without a sign of life */ };
+enum run_status {
+    RUN_RUNNING,
+    RUN_FINISHED,
+    RUN_FAILED,
+    RUN_KILLED,
+    RUN_CRASHED /* never stored: a running run without a sign of life */
+};
 
 struct store_options {
     const char *path;
@@ -44,25 +50,25 @@ struct store_options {
 /* ---- rows ---- */
 
 struct run_row {
-    int64_t run;                   /* the key; 0: not stored yet */
+    int64_t run; /* the key; 0: not stored yet */
     char id[RUN_ID_MAX + 1];
     char project[PROJECT_MAX + 1];
-    char *name;                    /* UTF-8; NULL: none.  This and the next four are owned: run_row_release() */
-    char *notes;                   /* NULL: none */
-    char *config;                  /* a JSON object, as text; NULL: {} */
-    char *tags;                    /* a JSON array of strings, sorted, no repeats; NULL: [] */
-    char *stages;                  /* a JSON object: stage -> declaration; NULL: {} */
-    enum run_status status;        /* as stored; see run_status_effective() */
+    char *name;             /* UTF-8; NULL: none.  This and the next four are owned: run_row_release() */
+    char *notes;            /* NULL: none */
+    char *config;           /* a JSON object, as text; NULL: {} */
+    char *tags;             /* a JSON array of strings, sorted, no repeats; NULL: [] */
+    char *stages;           /* a JSON object: stage -> declaration; NULL: {} */
+    enum run_status status; /* as stored; see run_status_effective() */
     int64_t created_at, updated_at, ended_at; /* ended_at 0: not ended */
-    int64_t seen_at;               /* the last sign of life: any write or heartbeat */
-    int64_t revision;              /* rises when stored content changes; the ETag's heart */
-    int64_t incarnation;           /* differs between two runs that had the same id: the run key */
+    int64_t seen_at;                          /* the last sign of life: any write or heartbeat */
+    int64_t revision;                         /* rises when stored content changes; the ETag's heart */
+    int64_t incarnation;                      /* differs between two runs that had the same id: the run key */
 };
 
 void run_row_release(struct run_row *r);
 
 struct series_row {
-    int64_t run, series;           /* series: 1, 2, ... within the run */
+    int64_t run, series; /* series: 1, 2, ... within the run */
     char stage[STAGE_MAX + 1];
     char name[129];
     struct shape shape;
@@ -74,10 +80,10 @@ struct series_row {
 struct batch_row {
     int64_t run, series;
     struct batch_key key;
-    int64_t samples;               /* 0 for means */
-    int64_t correct;               /* 0 for all kinds but counts */
-    int64_t logged_at;             /* when it happened (record.time, else arrival) */
-    const uint8_t *state;          /* packed, borrowed */
+    int64_t samples;      /* 0 for means */
+    int64_t correct;      /* 0 for all kinds but counts */
+    int64_t logged_at;    /* when it happened (record.time, else arrival) */
+    const uint8_t *state; /* packed, borrowed */
     size_t state_size;
 };
 
@@ -87,21 +93,21 @@ struct rollup_row {
     int64_t run, series, epoch;
     int64_t level, bucket;
     int64_t batches, samples, correct;
-    int64_t steps;                 /* distinct steps with a batch */
+    int64_t steps; /* distinct steps with a batch */
     int64_t first_step, last_step;
-    int64_t first_time;            /* earliest logged_at */
+    int64_t first_time;              /* earliest logged_at */
     double primary_min, primary_max; /* of state_primary() over its batches; NAN while none is defined */
-    int64_t revision;              /* the run's revision when this row last changed */
-    const uint8_t *ranks;          /* the distinct ranks, packed: rank_set.h; borrowed */
+    int64_t revision;                /* the run's revision when this row last changed */
+    const uint8_t *ranks;            /* the distinct ranks, packed: rank_set.h; borrowed */
     size_t ranks_size;
-    const uint8_t *state;          /* packed sum; borrowed */
+    const uint8_t *state; /* packed sum; borrowed */
     size_t state_size;
 };
 
 struct token_row {
-    int64_t token;                 /* its number, for list and revoke */
-    char name[65];                 /* a label; may be "" */
-    char scope[8];                 /* read | write | admin */
+    int64_t token; /* its number, for list and revoke */
+    char name[65]; /* a label; may be "" */
+    char scope[8]; /* read | write | admin */
     uint8_t sha256[32];
     int64_t created_at, expires_at /* 0: never */;
 };
@@ -109,10 +115,10 @@ struct token_row {
 /* An attempt of a run (see rewind): its place in order, and the cut it made. */
 struct attempt_row {
     char attempt[ATTEMPT_MAX + 1];
-    int64_t number;                /* rises in the order of first appearance */
-    bool rewound;                  /* this attempt made a cut */
-    char stage[STAGE_MAX + 1];     /* "": every stage */
-    int64_t epoch, step;           /* the cut */
+    int64_t number;            /* rises in the order of first appearance */
+    bool rewound;              /* this attempt made a cut */
+    char stage[STAGE_MAX + 1]; /* "": every stage */
+    int64_t epoch, step;       /* the cut */
 };
 
 /* ---- life cycle ---- */
@@ -160,17 +166,18 @@ bool run_status_from_name(const char *name, enum run_status *out);
 
 int store_run_find(struct store_conn *c, const char *id, struct run_row *out, bool *found, struct problem *p);
 /** Every visible run (of a project, if not NULL), newest first (created_at, then key, descending). */
-int store_runs_each(struct store_conn *c, const char *project, int (*fn)(void *context, struct run_row *row), void *context,
-                    struct problem *p);
-int store_projects_each(struct store_conn *c, int (*fn)(void *context, const char *project, int64_t runs), void *context,
-                        struct problem *p);
+int store_runs_each(struct store_conn *c, const char *project, int (*fn)(void *context, struct run_row *row),
+                    void *context, struct problem *p);
+int store_projects_each(struct store_conn *c, int (*fn)(void *context, const char *project, int64_t runs),
+                        void *context, struct problem *p);
 /** A number that changes whenever any run or project changes (created, written, hidden): the ETag of lists. */
 int store_generation(struct store_conn *c, int64_t *out, struct problem *p);
 
 /** Insert a run (row->run == 0: set) or write all its fields (row->run != 0).  Creates its project. */
 int store_write_run(struct store *s, struct run_row *row, struct problem *p);
 /** Write only revision, updated_at and seen_at: what every group of batches moves. */
-int store_write_run_touch(struct store *s, int64_t run, int64_t revision, int64_t updated_at, int64_t seen_at, struct problem *p);
+int store_write_run_touch(struct store *s, int64_t run, int64_t revision, int64_t updated_at, int64_t seen_at,
+                          struct problem *p);
 /** Hide a run at once; its id is free again.  Its rows go with store_write_purge(). */
 int store_write_run_hide(struct store *s, int64_t run, struct problem *p);
 /** Remove up to limit rows of hidden runs; more says whether any are left. */
@@ -178,8 +185,8 @@ int store_write_purge(struct store *s, int64_t limit, bool *more, struct problem
 
 /* ---- series ---- */
 
-int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct series_row *row), void *context,
-                      struct problem *p); /* by stage, name, then kind */
+int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct series_row *row),
+                      void *context, struct problem *p); /* by stage, name, then kind */
 int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, enum kind kind,
                       struct series_row *out, bool *found, struct problem *p);
 /** Insert (row->series == 0: set) or write batches, samples, epochs, last_epoch, last_step. */
@@ -189,11 +196,12 @@ int store_write_series_delete(struct store *s, int64_t run, int64_t series, stru
 /* ---- batches ---- */
 
 /** One batch by key.  row's state is borrowed until the next call on this connection. */
-int store_batch_get(struct store_conn *c, int64_t run, int64_t series, const struct batch_key *key, struct batch_row *row,
-                    bool *found, struct problem *p);
+int store_batch_get(struct store_conn *c, int64_t run, int64_t series, const struct batch_key *key,
+                    struct batch_row *row, bool *found, struct problem *p);
 /** Batches of one series with from <= (epoch, step, rank) <= to, in key order. */
-int store_batches_each(struct store_conn *c, int64_t run, int64_t series, const struct batch_key *from, const struct batch_key *to,
-                       int (*fn)(void *context, const struct batch_row *row), void *context, struct problem *p);
+int store_batches_each(struct store_conn *c, int64_t run, int64_t series, const struct batch_key *from,
+                       const struct batch_key *to, int (*fn)(void *context, const struct batch_row *row), void *context,
+                       struct problem *p);
 /** Is there any batch of this (epoch, step)? */
 int store_step_exists(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t step, bool *exists,
                       struct problem *p);
@@ -208,8 +216,9 @@ int store_write_batches_cut(struct store *s, int64_t run, int64_t series, int64_
 int store_rollup_get(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t level, int64_t bucket,
                      struct rollup_row *row, bool *found, struct problem *p); /* borrowed as store_batch_get */
 /** Rollups of one series and level, epoch_from <= epoch <= epoch_to, by (epoch, bucket). */
-int store_rollups_each(struct store_conn *c, int64_t run, int64_t series, int64_t level, int64_t epoch_from, int64_t epoch_to,
-                       int (*fn)(void *context, const struct rollup_row *row), void *context, struct problem *p);
+int store_rollups_each(struct store_conn *c, int64_t run, int64_t series, int64_t level, int64_t epoch_from,
+                       int64_t epoch_to, int (*fn)(void *context, const struct rollup_row *row), void *context,
+                       struct problem *p);
 /** Insert or replace. */
 int store_write_rollup(struct store *s, const struct rollup_row *row, struct problem *p);
 /** Delete every rollup of a series with epoch >= from. */
@@ -217,14 +226,15 @@ int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_
 
 /* ---- attempts ---- */
 
-int store_attempts_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct attempt_row *row), void *context,
-                        struct problem *p); /* by number */
+int store_attempts_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct attempt_row *row),
+                        void *context, struct problem *p); /* by number */
 /** Insert or replace by (run, attempt). */
 int store_write_attempt(struct store *s, int64_t run, const struct attempt_row *row, struct problem *p);
 
 /* ---- tokens ---- */
 
-int store_tokens_each(struct store_conn *c, int (*fn)(void *context, const struct token_row *row), void *context, struct problem *p);
+int store_tokens_each(struct store_conn *c, int (*fn)(void *context, const struct token_row *row), void *context,
+                      struct problem *p);
 
 /**
  * Tokens are made and revoked by the command line while a server may be running.  These three open
@@ -234,6 +244,7 @@ int store_tokens_each(struct store_conn *c, int (*fn)(void *context, const struc
  */
 int store_token_create(const char *path, struct token_row *row, struct problem *p); /* sets row->token */
 int store_token_revoke(const char *path, int64_t token, bool *found, struct problem *p);
-int store_token_list(const char *path, int (*fn)(void *context, const struct token_row *row), void *context, struct problem *p);
+int store_token_list(const char *path, int (*fn)(void *context, const struct token_row *row), void *context,
+                     struct problem *p);
 
 #endif

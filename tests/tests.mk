@@ -92,9 +92,9 @@ fuzz-record: $(BUILD)/fuzz/fuzz_record ## feed random bodies to the decoding of 
 
 $(BUILD)/fuzz/obj/%.o: %.c | $(OUT)/gen/embedded.S
 	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -Iserver -I$(OUT)/gen -MMD -MP -c -o $@ $<
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -iquote server -iquote $(OUT)/gen -MMD -MP -c -o $@ $<
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) $(OUT)/gen/embedded.o
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -Iserver -o $@ $^ $(SERVER_LIBS)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -iquote server -o $@ $^ $(SERVER_LIBS)
 .SECONDARY: $(FUZZ_OBJ)
 -include $(FUZZ_OBJ:.o=.d)
 

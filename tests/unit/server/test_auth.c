@@ -291,7 +291,10 @@ Test(auth, foreign_origins_are_refused_and_absent_ones_are_not)
     struct auth *a = make(&s, "127.0.0.1", NULL, 0, false);
 
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        struct request q = {.host = "127.0.0.1:7070", .origin = ROWS[i].origin, .sec_fetch_site = ROWS[i].site, .method = ROWS[i].method};
+        struct request q = {.host = "127.0.0.1:7070",
+                            .origin = ROWS[i].origin,
+                            .sec_fetch_site = ROWS[i].site,
+                            .method = ROWS[i].method};
         struct problem p = {0};
         cr_assert_eq(auth_origin(&q, &p), ROWS[i].ok ? OK : PROBLEM_ORIGIN, "row %zu", i);
     }

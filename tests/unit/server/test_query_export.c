@@ -38,17 +38,26 @@ static const char shapes[] =
     "{\"stage\":\"matrix\",\"epoch\":0,\"step\":0,\"confusion\":[[5,2,0],[1,7,0],[0,4,0]],\"sums\":{\"a/"
     "loss\":[2,1,2,2.5]},\"time\":5}\n"
     "{\"stage\":\"matrix\",\"epoch\":0,\"step\":1,\"num_classes\":3,\"cells\":[]}\n"
-    "{\"stage\":\"matrix\",\"epoch\":0,\"step\":1,\"name\":\"huge\",\"num_classes\":4000,\"cells\":[[3999,0,1],[0,3999,2]]}\n"
-    "{\"stage\":\"states\",\"epoch\":0,\"step\":0,\"confusion\":[[5,2],[1,7]],\"scores\":{\"thresholds\":3,\"pos\":[[0,1,6],[2,0,6]],\"neg\":[[8,0,0],[7,0,0]]},"
-    "\"calibration\":{\"bins\":2,\"count\":[5,9,1],\"confidence\":[0.1,7.300000000000001,1],\"correct\":[0,9,1]},\"exact\":[3,4],\"sums\":{\"nll\":[3.5,15]}}\n"
-    "{\"stage\":\"states\",\"epoch\":0,\"step\":1,\"regression\":{\"n\":9007199254740991,\"mean_target\":0.30000000000000004,\"mean_prediction\":-1e-300,"
-    "\"m2_target\":5e-324,\"m2_prediction\":1e17,\"c\":-0.0,\"sum_error\":-123456789.125,\"sum_abs_error\":1e22,\"sum_squared_error\":0.1}}\n"
-    "{\"stage\":\"states\",\"epoch\":0,\"step\":2,\"name\":\"b\",\"task\":\"binary\",\"scores\":{\"thresholds\":10001,\"cells\":[[0,10000,1,9007199254740991]]},"
-    "\"calibration\":{\"bins\":15,\"cells\":[]},\"regression\":{\"n\":0,\"mean_target\":0,\"mean_prediction\":0,\"m2_target\":0,\"m2_prediction\":0,\"c\":0,"
+    "{\"stage\":\"matrix\",\"epoch\":0,\"step\":1,\"name\":\"huge\",\"num_classes\":4000,\"cells\":[[3999,0,1],[0,3999,"
+    "2]]}\n"
+    "{\"stage\":\"states\",\"epoch\":0,\"step\":0,\"confusion\":[[5,2],[1,7]],\"scores\":{\"thresholds\":3,\"pos\":[[0,"
+    "1,6],[2,0,6]],\"neg\":[[8,0,0],[7,0,0]]},"
+    "\"calibration\":{\"bins\":2,\"count\":[5,9,1],\"confidence\":[0.1,7.300000000000001,1],\"correct\":[0,9,1]},"
+    "\"exact\":[3,4],\"sums\":{\"nll\":[3.5,15]}}\n"
+    "{\"stage\":\"states\",\"epoch\":0,\"step\":1,\"regression\":{\"n\":9007199254740991,\"mean_target\":0."
+    "30000000000000004,\"mean_prediction\":-1e-300,"
+    "\"m2_target\":5e-324,\"m2_prediction\":1e17,\"c\":-0.0,\"sum_error\":-123456789.125,\"sum_abs_error\":1e22,\"sum_"
+    "squared_error\":0.1}}\n"
+    "{\"stage\":\"states\",\"epoch\":0,\"step\":2,\"name\":\"b\",\"task\":\"binary\",\"scores\":{\"thresholds\":10001,"
+    "\"cells\":[[0,10000,1,9007199254740991]]},"
+    "\"calibration\":{\"bins\":15,\"cells\":[]},\"regression\":{\"n\":0,\"mean_target\":0,\"mean_prediction\":0,\"m2_"
+    "target\":0,\"m2_prediction\":0,\"c\":0,"
     "\"sum_error\":0,\"sum_abs_error\":0,\"sum_squared_error\":0}}\n"
-    "{\"stage\":\"states\",\"epoch\":0,\"step\":3,\"name\":\"l\",\"task\":\"multilabel\",\"scores\":{\"thresholds\":2,\"pos\":[[0,1],[1,0]],\"neg\":[[1,0],[1,0]]},"
+    "{\"stage\":\"states\",\"epoch\":0,\"step\":3,\"name\":\"l\",\"task\":\"multilabel\",\"scores\":{\"thresholds\":2,"
+    "\"pos\":[[0,1],[1,0]],\"neg\":[[1,0],[1,0]]},"
     "\"exact\":[0,0],\"values\":{\"lr\":0.5}}\n"
-    "{\"stage\":\"states\",\"epoch\":0,\"step\":4,\"scores\":{\"thresholds\":3,\"num_classes\":2,\"cells\":[]},\"samples\":0}\n";
+    "{\"stage\":\"states\",\"epoch\":0,\"step\":4,\"scores\":{\"thresholds\":3,\"num_classes\":2,\"cells\":[]},"
+    "\"samples\":0}\n";
 
 static const char *const stages[] = {"totals", "classes", "binary", "labels", "matrix", "states"};
 
@@ -102,9 +111,10 @@ Test(query_export, posted_into_another_run_it_gives_the_same_export_and_into_its
         free(again);
     }
     cr_assert_eq(n_lines, n_posted + 1, "a record is a line; means beside another name stand alone");
-    static const char *const answers[] = {"stage=totals&metric=accuracy,loss,loss:last,nll,nll:min,nll:max,lr,sized:accuracy,binary:accuracy",
-                                          "stage=classes&metric=f1.macro,accuracy,jaccard.weighted", "stage=binary&metric=f1,mcc,matrix:f1",
-                                          "stage=labels&metric=accuracy.none,f1.macro", "stage=matrix&metric=kappa@quadratic,a/loss:max,huge:f1.macro"};
+    static const char *const answers[] = {
+        "stage=totals&metric=accuracy,loss,loss:last,nll,nll:min,nll:max,lr,sized:accuracy,binary:accuracy",
+        "stage=classes&metric=f1.macro,accuracy,jaccard.weighted", "stage=binary&metric=f1,mcc,matrix:f1",
+        "stage=labels&metric=accuracy.none,f1.macro", "stage=matrix&metric=kappa@quadratic,a/loss:max,huge:f1.macro"};
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         struct answer a = world_get(&w, api_epochs_get, "a", answers[i]),
                       b = world_get(&w, api_epochs_get, "b", answers[i]);
@@ -161,8 +171,13 @@ Test(query_export, records_are_in_order_with_sums_beside_main_and_names_apart)
     }
     static const struct {
         const char *args, *pointer;
-    } bad[] = {{"limit=0", "?limit"}, {"limit=10001", "?limit"}, {"cursor=garbage!", "?cursor"}, {"cursor=00", "?cursor"}, {"name=foo", "?name"},
-               {"name=-", "?name"},   {"epoch=4&cursor=31203220332030206d61696e", "?cursor"}};
+    } bad[] = {{"limit=0", "?limit"},
+               {"limit=10001", "?limit"},
+               {"cursor=garbage!", "?cursor"},
+               {"cursor=00", "?cursor"},
+               {"name=foo", "?name"},
+               {"name=-", "?name"},
+               {"epoch=4&cursor=31203220332030206d61696e", "?cursor"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct answer a = world_get(&w, api_batches_get, "r", bad[i].args);
         cr_assert(a.status == 422 && strcmp(a.problem.places[0].pointer, bad[i].pointer) == 0, "%s: %d", bad[i].args,
@@ -214,20 +229,26 @@ Test(query_export, kinds_share_a_record_where_they_agree)
     struct world w;
     world_open(&w);
 #define AT "{\"stage\":\"t\",\"epoch\":0,\"step\":0,"
-    world_post(&w, "r",
-               AT "\"exact\":[1,2],\"samples\":9,\"time\":1}\n"
-               AT "\"correct\":3,\"total\":5,\"num_classes\":2,\"sums\":{\"loss\":[1,2]},\"time\":2}\n"
-               AT "\"scores\":{\"thresholds\":2,\"num_classes\":3,\"cells\":[[2,1,5,0]]},\"time\":3}\n"
-               AT "\"calibration\":{\"bins\":1,\"cells\":[[0,5,0.25,5]]},\"task\":\"multilabel\",\"time\":4}\n"
-               AT "\"regression\":{\"n\":5,\"mean_target\":1,\"mean_prediction\":2,\"m2_target\":0,\"m2_prediction\":0.5,\"c\":0,"
-               "\"sum_error\":5,\"sum_abs_error\":5,\"sum_squared_error\":5.5},\"time\":5}\n",
-               NULL);
+    world_post(
+        &w, "r",
+        AT
+        "\"exact\":[1,2],\"samples\":9,\"time\":1}\n" AT
+        "\"correct\":3,\"total\":5,\"num_classes\":2,\"sums\":{\"loss\":[1,2]},\"time\":2}\n" AT
+        "\"scores\":{\"thresholds\":2,\"num_classes\":3,\"cells\":[[2,1,5,0]]},\"time\":3}\n" AT
+        "\"calibration\":{\"bins\":1,\"cells\":[[0,5,0.25,5]]},\"task\":\"multilabel\",\"time\":4}\n" AT
+        "\"regression\":{\"n\":5,\"mean_target\":1,\"mean_prediction\":2,\"m2_target\":0,\"m2_prediction\":0.5,\"c\":0,"
+        "\"sum_error\":5,\"sum_abs_error\":5,\"sum_squared_error\":5.5},\"time\":5}\n",
+        NULL);
     static const char *const lines[] = {
-        AT "\"rank\":0,\"correct\":3,\"total\":5,\"num_classes\":2,\"regression\":{\"n\":5,\"mean_target\":1,\"mean_prediction\":2,"
-        "\"m2_target\":0,\"m2_prediction\":0.5,\"c\":0,\"sum_error\":5,\"sum_abs_error\":5,\"sum_squared_error\":5.5},\"samples\":5,"
-        "\"sums\":{\"loss\":[1,2]},\"time\":2}\n",
-        AT "\"rank\":0,\"scores\":{\"thresholds\":2,\"num_classes\":3,\"cells\":[[2,1,5,0]]},\"samples\":5,\"time\":3}\n",
-        AT "\"rank\":0,\"task\":\"multilabel\",\"calibration\":{\"bins\":1,\"cells\":[[0,5,0.25,5]]},\"samples\":5,\"time\":4}\n",
+        AT "\"rank\":0,\"correct\":3,\"total\":5,\"num_classes\":2,\"regression\":{\"n\":5,\"mean_target\":1,\"mean_"
+           "prediction\":2,"
+           "\"m2_target\":0,\"m2_prediction\":0.5,\"c\":0,\"sum_error\":5,\"sum_abs_error\":5,\"sum_squared_error\":5."
+           "5},\"samples\":5,"
+           "\"sums\":{\"loss\":[1,2]},\"time\":2}\n",
+        AT
+        "\"rank\":0,\"scores\":{\"thresholds\":2,\"num_classes\":3,\"cells\":[[2,1,5,0]]},\"samples\":5,\"time\":3}\n",
+        AT "\"rank\":0,\"task\":\"multilabel\",\"calibration\":{\"bins\":1,\"cells\":[[0,5,0.25,5]]},\"samples\":5,"
+           "\"time\":4}\n",
         AT "\"rank\":0,\"exact\":[1,2],\"samples\":9,\"time\":1}\n"};
 #undef AT
     char wanted[2048] = "";
