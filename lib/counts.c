@@ -157,6 +157,14 @@ static int counts_add_body(struct state *s, const struct pack_reader *body, cons
     return OK;
 }
 
+/* Cells are kept sorted, which is no quick addition to undo: they are checked first, as if they were not ours. */
+static int counts_add_own(struct state *s, const struct pack_reader *body)
+{
+    if (s->shape.form == FORM_TOTALS || shape_has_cells(&s->shape))
+        return counts_add_body(s, body, NULL, 1);
+    return entries_add_own(s, body);
+}
+
 /* ---- bytes ---- */
 
 static bool counts_check(struct pack_reader *r, const struct shape *shape)
@@ -240,6 +248,7 @@ const struct kind_ops counts_ops = {
     .primary = counts_primary,
     .merge = counts_merge,
     .add_body = counts_add_body,
+    .add_own = counts_add_own,
     .body_check = counts_check,
     .batch_check = counts_batch_check,
     .batch_write = counts_batch_write,

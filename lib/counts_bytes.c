@@ -4,6 +4,8 @@
  * A body is read twice: once to check it and to learn its sums, and only then to add it, so that bad
  * bytes and overflows are found before anything changed.
  */
+#include <assert.h>
+
 #include "state_parts.h"
 
 int class_sums_add(struct body_sums *sums, const struct shape *shape, const struct class_counts *counts)
@@ -131,6 +133,66 @@ static void entries_add(struct state *s, struct pack_reader *r)
     }
 }
 
+static uint64_t varint_take(const uint8_t **at)
+{
+    uint64_t value = *(*at)++;
+    if (value <= 0x7f)
+        return value;
+    value &= 0x7f;
+    for (unsigned shift = 7;; shift += 7) {
+        uint64_t byte = *(*at)++;
+        value |= (byte & 0x7f) << shift;
+        if (byte <= 0x7f)
+            return value;
+    }
+}
+
+/* One count, if it is there. */
+static void shift(bool there, int64_t *to, uint64_t sign, const uint8_t **at, int64_t *sum)
+{
+    if (!there)
+        return;
+    uint64_t value = varint_take(at);
+    *to = (int64_t)((uint64_t)*to + sign * value);
+    *sum = (int64_t)((uint64_t)*sum + value);
+}
+
+/*
+ * Add (sign 1) or take away again (sign -1) every entry of a body known to be good; out: what they add up to.  Sums
+ * wrap: where the total of the state overflows, taking away restores it exactly.
+ */
+static void entries_shift(struct state *s, const uint8_t *at, uint64_t sign, struct class_counts *out)
+{
+    bool has_tn = shape_has_tn(&s->shape);
+    uint64_t index = 0;
+    *out = (struct class_counts){0};
+    for (uint64_t n_left = varint_take(&at); n_left > 0; n_left--, index++) {
+        uint64_t head = varint_take(&at);
+        index += head >> (has_tn ? 4 : 3);
+        assert(index < s->shape.num_classes);
+        struct class_counts *k = &s->counts.classes[index];
+        shift((head & 1) != 0, &k->tp, sign, &at, &out->tp);
+        shift((head & 2) != 0, &k->fp, sign, &at, &out->fp);
+        shift((head & 4) != 0, &k->fn, sign, &at, &out->fn);
+        shift(has_tn && (head & 8) != 0, &k->tn, sign, &at, &out->tn);
+    }
+}
+
+int entries_add_own(struct state *s, const struct pack_reader *body)
+{
+    struct body_sums sums = {0};
+    struct class_counts added;
+    int64_t total;
+    entries_shift(s, body->at, 1, &added);
+    if (class_sums_add(&sums, &s->shape, &added) != OK || __builtin_add_overflow(s->counts.total, sums.total, &total)) {
+        entries_shift(s, body->at, UINT64_MAX, &added);
+        return ERR_OVERFLOW;
+    }
+    s->counts.correct += sums.correct;
+    s->counts.total = total;
+    return OK;
+}
+
 static void matrix_add(struct state *s, struct pack_reader *r)
 {
     struct item_reader items;
@@ -168,8 +230,40 @@ void totals_write(struct pack_writer *w, int64_t correct, int64_t total)
     varint_write(w, (uint64_t)total);
 }
 
+static uint8_t *varint_put(uint8_t *at, uint64_t value)
+{
+    while (value > 0x7f) {
+        *at++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+/* The same as below where there is room for any entry: most of bulk ingest's packing is this. */
+static void entry_put(struct pack_writer *w, unsigned n_bits, uint64_t gap, const struct class_counts *k)
+{
+    uint8_t *begin = w->out + w->size, *at = begin;
+    unsigned mask = (unsigned)(k->tp != 0) | (unsigned)(k->fp != 0) << 1 | (unsigned)(k->fn != 0) << 2 |
+                    (unsigned)(k->tn != 0) << 3;
+    at = varint_put(at, gap << n_bits | (mask & ((1U << n_bits) - 1)));
+    if (k->tp != 0)
+        at = varint_put(at, (uint64_t)k->tp);
+    if (k->fp != 0)
+        at = varint_put(at, (uint64_t)k->fp);
+    if (k->fn != 0)
+        at = varint_put(at, (uint64_t)k->fn);
+    if (k->tn != 0 && n_bits == 4)
+        at = varint_put(at, (uint64_t)k->tn);
+    w->size += (size_t)(at - begin);
+}
+
 static void entry_write(struct pack_writer *w, unsigned n_bits, uint64_t gap, const struct class_counts *k)
 {
+    if (w->cap > w->size && w->cap - w->size >= ENTRY_MAX) {
+        entry_put(w, n_bits, gap, k);
+        return;
+    }
     const int64_t value[4] = {k->tp, k->fp, k->fn, k->tn};
     unsigned mask = 0;
     for (unsigned i = 0; i < n_bits; i++)

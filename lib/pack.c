@@ -130,6 +130,14 @@ int body_find(struct pack_reader *r, enum form form, struct shape *out)
 
 /* ---- writing ---- */
 
+size_t batch_pack_bound(const struct batch_content *content)
+{
+    /* the head, a number of items, and the numbers of a mean or regression */
+    enum { FIXED = 1 + 3 * VARINT_MAX + VARINT_MAX + 8 * NUMBER_MAX };
+    return FIXED + content->n_entries * ENTRY_MAX + content->n_cells * 2 * VARINT_MAX +
+           content->n_scores * 3 * VARINT_MAX + content->n_calibration * (3 * VARINT_MAX + NUMBER_MAX);
+}
+
 int batch_pack(struct batch_content *content, uint8_t *out, size_t cap, size_t *size)
 {
     if (!shape_is_valid(&content->shape))
@@ -138,14 +146,18 @@ int batch_pack(struct batch_content *content, uint8_t *out, size_t cap, size_t *
     int status = ops->batch_check(content);
     if (status != OK)
         return status;
-    struct pack_writer measure = {0}, w = {.out = out, .cap = cap};
-    head_write(&measure, &content->shape);
-    ops->batch_write(&measure, content);
-    *size = measure.size;
-    if (measure.size > cap)
-        return ERR_FULL;
+    struct pack_writer w = {.out = out, .cap = cap};
+    if (cap < batch_pack_bound(content)) {
+        struct pack_writer measure = {0};
+        head_write(&measure, &content->shape);
+        ops->batch_write(&measure, content);
+        *size = measure.size;
+        if (measure.size > cap)
+            return ERR_FULL;
+    }
     head_write(&w, &content->shape);
     ops->batch_write(&w, content);
+    *size = w.size;
     return OK;
 }
 

@@ -85,10 +85,9 @@ int state_merge(struct state *into, struct state *from)
     return OK;
 }
 
-int state_add_packed(struct state *into, const struct batch_key *key, int64_t samples, int64_t batches,
-                     const uint8_t *data, size_t size)
+static int add(struct state *into, const struct batch_key *key, int64_t samples, int64_t batches, struct pack_reader r,
+               bool is_own)
 {
-    struct pack_reader r = pack_reader(data, size);
     struct shape shape;
     if (!head_read(&r, &shape))
         return ERR_CORRUPT;
@@ -98,14 +97,26 @@ int state_add_packed(struct state *into, const struct batch_key *key, int64_t sa
     if (samples < 0 || batches < 0 || (is_mean && key != NULL && !key_is_valid(key)))
         return ERR_RANGE;
     int64_t batches_after, samples_after;
+    const struct kind_ops *ops = kind_ops(&shape);
     int status = tally_add(into, batches, is_mean ? 0 : samples, &batches_after, &samples_after);
     if (status == OK)
-        status = kind_ops(&shape)->add_body(into, &r, key, batches);
+        status = is_own && ops->add_own != NULL ? ops->add_own(into, &r) : ops->add_body(into, &r, key, batches);
     if (status != OK)
         return status;
     into->batches = batches_after;
     into->samples = samples_after;
     return OK;
+}
+
+int state_add_packed(struct state *into, const struct batch_key *key, int64_t samples, int64_t batches,
+                     const uint8_t *data, size_t size)
+{
+    return add(into, key, samples, batches, pack_reader(data, size), false);
+}
+
+int state_add_own(struct state *into, const struct batch_key *key, int64_t samples, const uint8_t *data, size_t size)
+{
+    return add(into, key, samples, 1, pack_reader(data, size), true);
 }
 
 /* ---- query ---- */

@@ -261,6 +261,13 @@ int state_merge(struct state *into, struct state *from);
 int state_add_packed(struct state *into, const struct batch_key *key, int64_t samples, int64_t batches,
                      const uint8_t *data, size_t size);
 
+/**
+ * state_add_own(into, key, samples, data, size): state_add_packed() of one batch whose bytes batch_pack() of this very
+ * process wrote and nobody has touched since: they are believed.  Bytes from anywhere else are undefined behaviour.
+ * Returns  as state_add_packed().
+ */
+int state_add_own(struct state *into, const struct batch_key *key, int64_t samples, const uint8_t *data, size_t size);
+
 /* ---- packing ---- */
 
 /**
@@ -308,6 +315,9 @@ struct batch_content {
  *          ERR_OVERFLOW (the batch's own sums, sum / weight, or n mean^2 leave their type); ERR_FULL.
  */
 int batch_pack(struct batch_content *content, uint8_t *out, size_t cap, size_t *size);
+
+/** batch_pack_bound(content): never fewer bytes than it packs to.  Given that many, batch_pack() does not measure first. */
+size_t batch_pack_bound(const struct batch_content *content);
 
 /**
  * state_pack(s, out, cap, size): the packed form of a sum (a rollup row).  samples and batches are

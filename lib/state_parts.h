@@ -35,6 +35,9 @@
  */
 enum { PACK_VERSION = 0 << 6 };
 
+/* Bytes at most: of a varint, of a number, of one class's entry. */
+enum { VARINT_MAX = 10, NUMBER_MAX = 11, ENTRY_MAX = 5 * VARINT_MAX };
+
 /* One kind of state.  What a kind has no use for is NULL. */
 struct kind_ops {
     int (*init)(struct state *s); /* s is empty, with shape, memory and has_cells; ERR_MEMORY frees what it took */
@@ -46,6 +49,8 @@ struct kind_ops {
     int (*merge)(struct state *into, struct state *from);
     /* Atomic; the body stands for so many batches, a single one being at key (NULL: not known). */
     int (*add_body)(struct state *s, const struct pack_reader *body, const struct batch_key *key, int64_t batches);
+    /* The same of one batch whose bytes need no check; NULL: add_body will do. */
+    int (*add_own)(struct state *s, const struct pack_reader *body);
     bool (*body_check)(struct pack_reader *r, const struct shape *shape);
     int (*batch_check)(struct batch_content *content);
     void (*batch_write)(struct pack_writer *w, const struct batch_content *content);
@@ -117,6 +122,9 @@ bool counts_body_check(struct pack_reader *r, const struct shape *shape, struct 
 
 /** counts_body_add(s, r, sums): add a body that was checked.  Room for its cells is reserved.  Cannot fail. */
 void counts_body_add(struct state *s, struct pack_reader *r, const struct body_sums *sums);
+
+/** entries_add_own(s, body): add the entries of a body that batch_pack() wrote, in one pass.  OK or ERR_OVERFLOW; atomic. */
+int entries_add_own(struct state *s, const struct pack_reader *body);
 
 void entries_write(struct pack_writer *w, const struct shape *shape, const struct class_entry *entries, size_t n);
 void cells_write(struct pack_writer *w, const struct shape *shape, const struct cell *cells, size_t n);

@@ -15,16 +15,15 @@ void decoder_copy_name(char *out, struct json_slice name)
 /* Pack into scratch, then keep just as many bytes. */
 static int pack(struct decoder *d, struct batch_content *content, enum record_field field, struct measure *m)
 {
-    size_t size = 0;
-    int status = batch_pack(content, d->packed, d->cap_packed, &size);
-    if (status == ERR_FULL) {
-        uint8_t *room = arena_alloc(&d->scratch, size * 2);
+    size_t size = 0, bound = batch_pack_bound(content);
+    if (bound > d->cap_packed) {
+        uint8_t *room = arena_alloc(&d->scratch, bound * 2);
         if (room == NULL)
             return decoder_no_memory(d);
         d->packed = room;
-        d->cap_packed = size * 2;
-        status = batch_pack(content, d->packed, d->cap_packed, &size);
+        d->cap_packed = bound * 2;
     }
+    int status = batch_pack(content, d->packed, d->cap_packed, &size);
     if (status != OK)
         return json_reader_fail(&d->r, status == ERR_OVERFLOW ? PROBLEM_COUNT_OVERFLOW : PROBLEM_INVALID,
                                 record_field_pointer(field), "these numbers cannot be added up");

@@ -134,7 +134,7 @@ int epoch_add(struct group *g, struct group_batch *batch)
     if (status != OK)
         return status;
     struct counts before = e->state.counts;
-    status = state_add_packed(&e->state, &batch->key, m->samples, 1, m->state, m->state_size);
+    status = state_add_own(&e->state, &batch->key, m->samples, m->state, m->state_size);
     if (status != OK)
         return status;
     e->tainted = true; /* until the job is accepted */

@@ -176,6 +176,51 @@ Test(pack, a_small_buffer_is_told_the_size_and_left_alone)
     free(out);
 }
 
+Test(pack, within_the_bound_the_bytes_are_those_that_were_measured)
+{
+    static const struct shape SHAPES[] = {
+        {FORM_TOTALS, TASK_MULTICLASS, 0, 0},       {FORM_CLASSES, TASK_MULTICLASS, 100, 0},
+        {FORM_CLASSES, TASK_MULTILABEL, 65536, 0},  {FORM_CONFUSION, TASK_BINARY, 1, 0},
+        {FORM_CONFUSION, TASK_MULTICLASS, 1000, 0}, {FORM_MEAN, TASK_MULTICLASS, 0, 0},
+        {FORM_SCORES, TASK_MULTICLASS, 3, 1000},    {FORM_CALIBRATION, TASK_MULTICLASS, 0, 10000},
+        {FORM_EXACT, TASK_MULTICLASS, 0, 0},        {FORM_REGRESSION, TASK_MULTICLASS, 0, 0}};
+    static uint8_t room[4096];
+    uint64_t seed = 11;
+    for (size_t i = 0; i < 200 * sizeof SHAPES / sizeof SHAPES[0]; i++) {
+        struct random_batch batch = {0};
+        size_t size = 0;
+        random_batch(&batch, &SHAPES[i / 200], &seed);
+        struct bytes measured = pack_batch(&batch.content);
+        size_t bound = batch_pack_bound(&batch.content);
+        cr_assert(measured.size <= bound && bound <= sizeof room, "row %zu: %zu, bound %zu", i / 200, measured.size,
+                  bound);
+        cr_assert_eq(batch_pack(&batch.content, room, bound, &size), OK);
+        cr_assert(bytes_equal(measured, (struct bytes){room, size}), "row %zu", i / 200);
+        bytes_free(&measured);
+    }
+}
+
+Test(pack, the_widest_batch_fits_into_the_bound)
+{
+    static uint8_t room[4096];
+    static const struct class_entry ENTRIES[] = {{65535, {INT64_MAX / 4, INT64_MAX / 4, INT64_MAX / 4, INT64_MAX / 4}}};
+    struct batch_content wide[] = {
+        {.shape = {FORM_CLASSES, TASK_MULTILABEL, 65536, 0}, .entries = ENTRIES, .n_entries = 1},
+        {.shape = {FORM_MEAN, TASK_MULTICLASS, 0, 0},
+         .sum = 1e300 / 3,
+         .weight = 1.1,
+         .min = -0.1,
+         .max = 1e300 / 7,
+         .has_range = true},
+        {.shape = {FORM_REGRESSION, TASK_MULTICLASS, 0, 0},
+         .regression = {(int64_t)1 << 53, -0.1, -0.3, 0.7, 0.9, -0.7, -0.3, 0.1, 1.1}}};
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+        size_t size = 0, bound = batch_pack_bound(&wide[i]);
+        cr_assert_eq(batch_pack(&wide[i], room, bound, &size), OK, "row %zu", i);
+        cr_assert(size <= bound && packed_verify(room, size) == OK, "row %zu", i);
+    }
+}
+
 /* ---- reading ---- */
 
 /* One packed thing of each kind; a batch of counts and a sum of counts have one form. */

@@ -103,6 +103,28 @@ Test(state, a_cleared_state_is_as_new)
     }
 }
 
+Test(state, bytes_of_our_own_add_as_checked_ones_do)
+{
+    uint64_t seed = 9;
+    for (size_t kind = 0; kind < N_KINDS; kind++) {
+        struct batch batches[N_BATCHES];
+        random_batches(&KINDS[kind].shape, batches, &seed);
+        struct state checked, own;
+        new_state(&checked, &KINDS[kind].shape);
+        new_state(&own, &KINDS[kind].shape);
+        for (size_t i = 0; i < N_BATCHES; i++) {
+            const struct batch *b = &batches[i];
+            add(&checked, b);
+            cr_assert_eq(state_add_own(&own, &b->key, b->samples, b->packed.data, b->packed.size), OK);
+            cr_assert(state_is_valid(&own), "%s", KINDS[kind].name);
+        }
+        cr_assert(same(&checked, &own), "%s", KINDS[kind].name);
+        free_batches(batches);
+        state_release(&checked);
+        state_release(&own);
+    }
+}
+
 /*
  * The case this project exists for.  The same samples, sorted by class or shuffled, in batches of 32: one
  * sum, one macro accuracy; only the mean of the batches' values tells them apart.

@@ -45,6 +45,9 @@ Test(state_failure, overflow_changes_nothing)
         cr_assert(same(&a, &before), "%s: merge", KINDS[kind].name);
         cr_assert_eq(state_add_packed(&a, &one.key, 1, 1, one.packed.data, one.packed.size), ERR_OVERFLOW);
         cr_assert(same(&a, &before), "%s: add", KINDS[kind].name);
+        cr_assert_eq(state_add_own(&a, &one.key, 1, one.packed.data, one.packed.size), ERR_OVERFLOW);
+        cr_assert_eq(state_add_own(&a, &most.key, 1, most.packed.data, most.packed.size), ERR_OVERFLOW);
+        cr_assert(same(&a, &before), "%s: add own", KINDS[kind].name);
         /* the columns beside it overflow too */
         b.batches = INT64_MAX;
         cr_assert_eq(state_merge(&b, &a), ERR_OVERFLOW);
