@@ -93,33 +93,51 @@ static int is_new_step(struct group *g, const struct group_batch *b, bool *is_ne
     return OK;
 }
 
-static int insert_batches(struct group *g, struct group_batch *const *batches, size_t n, int64_t *new_steps,
-                          struct problem *p)
+/* Before any of them is inserted. */
+static int find_new_steps(struct group *g, struct problem *p)
 {
-    for (size_t i = 0; i < n; i++) {
-        const struct group_batch *b = batches[i];
-        const struct measure *m = b->measure;
-        int status;
-        if (i == 0 || b->key.step != batches[i - 1]->key.step) {
-            bool is_new = false;
-            status = is_new_step(g, b, &is_new, p);
-            if (status != OK)
-                return status;
-            *new_steps += is_new;
-        }
-        struct batch_row row = {.run = b->epoch->series->row.run,
-                                .series = b->epoch->series->row.series,
-                                .key = b->key,
-                                .samples = m->samples,
-                                .correct = m->correct,
-                                .logged_at = b->logged_at,
-                                .state = m->state,
-                                .state_size = m->state_size};
-        status = store_write_batch(g->store, &row, p);
+    for (size_t i = 0; i < g->n_batches; i++) {
+        struct group_batch *b = g->batches[i], *before = i > 0 ? g->batches[i - 1] : NULL;
+        if (before != NULL && before->epoch == b->epoch && before->key.step == b->key.step)
+            continue;
+        int status = is_new_step(g, b, &b->new_step, p);
         if (status != OK)
             return status;
     }
     return OK;
+}
+
+struct inserting {
+    const struct group *g;
+    size_t i_next;
+};
+
+static bool next_row(void *context, struct batch_row *out)
+{
+    struct inserting *at = context;
+
+    if (at->i_next == at->g->n_batches)
+        return false;
+    const struct group_batch *b = at->g->batches[at->i_next++];
+    const struct measure *m = b->measure;
+    *out = (struct batch_row){.run = b->epoch->series->row.run,
+                              .series = b->epoch->series->row.series,
+                              .key = b->key,
+                              .samples = m->samples,
+                              .correct = m->correct,
+                              .logged_at = b->logged_at,
+                              .state = m->state,
+                              .state_size = m->state_size};
+    return true;
+}
+
+static int insert_batches(struct group *g, struct problem *p)
+{
+    struct inserting at = {.g = g};
+    const struct batch_source source = {next_row, &at};
+    int status = find_new_steps(g, p);
+
+    return status == OK && g->n_batches > 0 ? store_write_batches(g->store, &source, p) : status;
 }
 
 static void count_in_series(struct group_series *series, const struct group_epoch *e,
@@ -140,17 +158,16 @@ static void count_in_series(struct group_series *series, const struct group_epoc
     series->changed = true;
 }
 
-/* The batches of one epoch of one series, and its rollup. */
+/* What the batches of one epoch of one series changed but themselves: its rollup. */
 static int write_epoch(struct group *g, struct group_batch *const *batches, size_t n, struct problem *p)
 {
     struct group_epoch *e = batches[0]->epoch;
     struct rollup_row row;
     int64_t new_steps = 0;
-    int status = insert_batches(g, batches, n, &new_steps, p);
 
-    if (status != OK)
-        return status;
-    status = epoch_row(g, e, batches, n, new_steps, &row);
+    for (size_t i = 0; i < n; i++)
+        new_steps += batches[i]->new_step;
+    int status = epoch_row(g, e, batches, n, new_steps, &row);
     if (status != OK)
         return problem_from_status(p, status);
     row.revision = e->series->run->row.revision;
@@ -164,8 +181,10 @@ int group_flush(struct group *g, struct problem *p)
 {
     int status = write_parents(g, p);
 
-    if (status == OK)
+    if (status == OK) {
         sort_batches(g);
+        status = insert_batches(g, p);
+    }
     for (size_t i = 0, end = 0; i < g->n_batches && status == OK; i = end) {
         while (end < g->n_batches && g->batches[end]->epoch == g->batches[i]->epoch)
             end++;

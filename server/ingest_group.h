@@ -83,6 +83,7 @@ struct group_batch {
     const struct measure *measure; /* the job's */
     int64_t logged_at;
     double primary; /* state_primary() of it alone; NAN: none */
+    bool new_step;  /* set by the flush: no batch before it has its step */
 };
 
 struct group {

@@ -205,8 +205,15 @@ int store_batches_each(struct store_conn *c, int64_t run, int64_t series, const 
 /** Is there any batch of this (epoch, step)? */
 int store_step_exists(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t step, bool *exists,
                       struct problem *p);
-/** Insert a batch whose key is not there yet (the caller looked it up in this transaction). */
-int store_write_batch(struct store *s, const struct batch_row *row, struct problem *p);
+/* Rows one after the other: next() writes the next one into *out (its state borrowed until the call after), or returns
+   false when there is none.  It must not use the store. */
+struct batch_source {
+    bool (*next)(void *context, struct batch_row *out);
+    void *context;
+};
+/** Insert batches whose keys are not there yet (the caller looked them up in this transaction); fastest in the order of
+ *  their keys.  On failure some may be in: the transaction must be given up. */
+int store_write_batches(struct store *s, const struct batch_source *source, struct problem *p);
 /** Delete the batches of a series at or after (epoch, step); removed counts them. */
 int store_write_batches_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step, int64_t *removed,
                             struct problem *p);

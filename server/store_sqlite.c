@@ -112,6 +112,8 @@ static int open_writer(struct store *s, enum store_durability durability, bool m
                             "PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
                             "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536",
                             p);
+    if (status == OK)
+        status = store_rows_declare(s, p);
     if (status == OK) {
         sqlite3_wal_hook(c->db, note_wal_pages, s);
         if (version > 0)

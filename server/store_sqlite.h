@@ -48,6 +48,7 @@ struct store {
     bool changed;          /* this transaction wrote a run: the generation rises with it */
     int64_t wal_pages;     /* in the WAL after the last commit; 0: it is empty */
     int64_t checkpoint_at; /* wal_pages from which the next checkpoint is due */
+    const struct batch_source *source; /* of the batches being inserted right now; else NULL */
     atomic_bool read_only;
 };
 
@@ -92,6 +93,11 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
 
 /** store_writing(s, p): OK inside a live transaction; every store_write_... asks first. */
 int store_writing(struct store *s, struct problem *p);
+
+/* ---- store_sqlite_rows.c ---- */
+
+/** store_rows_declare(s, p): give the writing connection its table of new rows: before store_write_batches(). */
+int store_rows_declare(struct store *s, struct problem *p);
 
 /* ---- store_sqlite_statement.c ---- */
 

@@ -94,26 +94,6 @@ int store_step_exists(struct store_conn *c, int64_t run, int64_t series, int64_t
     return status;
 }
 
-int store_write_batch(struct store *s, const struct batch_row *row, struct problem *p)
-{
-    struct sql q;
-    int status = store_writing(s, p);
-
-    if (status != OK)
-        return status;
-    sql_begin(&q, &s->writer, "insert a batch", "INSERT INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
-    sql_int(&q, row->run);
-    sql_int(&q, row->series);
-    sql_int(&q, row->key.epoch);
-    sql_int(&q, row->key.step);
-    sql_int(&q, row->key.rank);
-    sql_int(&q, row->samples);
-    sql_int(&q, row->correct);
-    sql_int(&q, row->logged_at);
-    sql_blob(&q, row->state, row->state_size);
-    return sql_run(&q, p);
-}
-
 int store_write_batches_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step, int64_t *removed,
                             struct problem *p)
 {

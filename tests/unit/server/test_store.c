@@ -328,3 +328,80 @@ Test(store, a_snapshot_does_not_see_later_commits)
     cr_assert_gt(b, a);
     fixture_remove(&f);
 }
+
+/* Rows (1, 1, 0, step, 0) for each step of a list. */
+struct steps_source {
+    const int64_t *step;
+    size_t n, i_next;
+};
+
+static bool next_step(void *context, struct batch_row *out)
+{
+    static const uint8_t STATE[] = {0, 0, 1, 2};
+    struct steps_source *s = context;
+
+    if (s->i_next == s->n)
+        return false;
+    *out = (struct batch_row){.run = 1,
+                              .series = 1,
+                              .key = {.step = s->step[s->i_next++]},
+                              .samples = 2,
+                              .correct = 1,
+                              .logged_at = 7,
+                              .state = STATE,
+                              .state_size = sizeof STATE};
+    return true;
+}
+
+static int insert_steps(struct fixture *f, const int64_t *step, size_t n, struct problem *p)
+{
+    struct steps_source steps = {step, n, 0};
+
+    return store_write_batches(f->store, &(struct batch_source){next_step, &steps}, p);
+}
+
+static int count_rows(void *context, const struct batch_row *row)
+{
+    (void)row;
+    ++*(int *)context;
+    return OK;
+}
+
+static int stored_rows(struct fixture *f)
+{
+    struct batch_key from = {0}, to = {.epoch = INT64_MAX, .step = INT64_MAX, .rank = INT64_MAX};
+    struct problem p = {0};
+    int n = 0;
+
+    cr_assert_eq(store_batches_each(f->reader, 1, 1, &from, &to, count_rows, &n, &p), OK, "%s", p.detail);
+    return n;
+}
+
+Test(store, batches_go_in_together_or_the_transaction_is_given_up)
+{
+    static const int64_t STEPS[] = {1, 2, 3, 900}, REPEATED[] = {4, 5, 2, 6};
+    struct fixture f;
+    struct problem p = {0};
+
+    fixture_open(&f);
+    cr_assert_eq(insert_steps(&f, STEPS, 4, &p), PROBLEM_STORAGE, "outside a transaction");
+    for (int round = 0; round < 2; round++) {
+        cr_assert_eq(store_begin(f.store, &p), OK);
+        cr_assert_eq(insert_steps(&f, STEPS, 0, &p), OK, "none is no failure");
+        cr_assert_eq(insert_steps(&f, STEPS, 4, &p), OK, "%s", p.detail);
+        if (round == 0)
+            store_rollback(f.store);
+        else
+            cr_assert_eq(store_commit(f.store, &p), OK);
+        cr_assert_eq(stored_rows(&f), round == 0 ? 0 : 4);
+    }
+    cr_assert_eq(store_begin(f.store, &p), OK);
+    cr_assert_eq(insert_steps(&f, REPEATED, 4, &p), PROBLEM_INTERNAL, "a key that is there is a defect");
+    store_rollback(f.store);
+    cr_assert_eq(stored_rows(&f), 4);
+    cr_assert_eq(store_begin(f.store, &p), OK);
+    cr_assert_eq(insert_steps(&f, REPEATED, 2, &p), OK, "and harms nobody after it: %s", p.detail);
+    cr_assert_eq(store_commit(f.store, &p), OK);
+    cr_assert_eq(stored_rows(&f), 6);
+    fixture_remove(&f);
+}
