@@ -99,32 +99,6 @@ static int make_hot(struct group *g, struct group_epoch *e)
     return OK;
 }
 
-/* The value of one batch alone: what the counts grew by tells it, where it is an accuracy. */
-int epoch_primary(struct group *g, const struct counts *before, const struct state *sum, const struct batch_key *key,
-                  const uint8_t *data, size_t size, double *out)
-{
-    struct state grown = {
-        .shape = {.form = FORM_TOTALS},
-        .counts = {.correct = sum->counts.correct - before->correct, .total = sum->counts.total - before->total}};
-    struct state *one = &grown;
-    enum kind kind = form_kind(sum->shape.form);
-    int status = OK;
-
-    if (kind == KIND_MEAN || kind == KIND_REGRESSION) {
-        one = kind == KIND_MEAN ? &g->one_mean : &g->one_regression;
-        state_clear(one);
-        status = state_add_packed(one, key, 0, 1, data, size);
-    }
-    if (status == OK)
-        *out = state_primary(one);
-    return status;
-}
-
-int64_t epoch_correct(const struct state *sum)
-{
-    return form_kind(sum->shape.form) == KIND_COUNTS ? sum->counts.correct : 0;
-}
-
 int epoch_add(struct group *g, struct group_batch *batch)
 {
     struct group_epoch *e = batch->epoch;
@@ -138,7 +112,8 @@ int epoch_add(struct group *g, struct group_batch *batch)
     if (status != OK)
         return status;
     e->tainted = true; /* until the job is accepted */
-    return epoch_primary(g, &before, &e->state, &batch->key, m->state, m->state_size, &batch->primary);
+    struct state *one = form_kind(e->state.shape.form) == KIND_MEAN ? &g->one_mean : &g->one_regression;
+    return batch_primary(one, &before, &e->state, &batch->key, m->state, m->state_size, &batch->primary);
 }
 
 /* Back to what is stored, without a fresh look at the database. */
@@ -199,6 +174,12 @@ static int pack_ranks(struct group *g, struct group_epoch *e, struct group_batch
     return OK;
 }
 
+/* Do these batches, the first being at this step, only change the end of the epoch? */
+static bool is_steady(const struct group_epoch *e, int64_t first_step)
+{
+    return e->stored && first_step > e->base.last_step - ROLLUP_STEADY_STEPS;
+}
+
 int epoch_row(struct group *g, struct group_epoch *e, struct group_batch *const *batches, size_t n, int64_t new_steps,
               struct rollup_row *row)
 {
@@ -215,10 +196,12 @@ int epoch_row(struct group *g, struct group_epoch *e, struct group_batch *const 
     row->run = e->series->row.run;
     row->series = e->series->row.series;
     row->epoch = e->base.epoch;
-    row->level = row->bucket = 0;
+    row->level = row->bucket = row->closed = 0;
+    row->revision = e->series->run->row.revision;
+    row->steady_since = is_steady(e, first_step) ? e->base.steady_since : row->revision;
     row->batches = e->state.batches;
     row->samples = e->state.samples;
-    row->correct = epoch_correct(&e->state);
+    row->correct = window_correct(&e->state);
     row->steps = e->base.steps + new_steps;
     row->first_step = e->stored && e->base.first_step < first_step ? e->base.first_step : first_step;
     row->last_step = e->stored && e->base.last_step > last_step ? e->base.last_step : last_step;

@@ -1,6 +1,6 @@
 /**
  * Writing what a group accepted: runs, series, attempts, then the batches sorted by key (interleaved
- * series cost several times as much), and for each epoch its rollup once.
+ * series cost several times as much), and for each epoch its rollups once.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -170,8 +170,9 @@ static int write_epoch(struct group *g, struct group_batch *const *batches, size
     int status = epoch_row(g, e, batches, n, new_steps, &row);
     if (status != OK)
         return problem_from_status(p, status);
-    row.revision = e->series->run->row.revision;
-    status = store_write_rollup(g->store, &row, p);
+    status = buckets_update(g, e, batches, n, &row, p);
+    if (status == OK)
+        status = store_write_rollup(g->store, &row, p);
     if (status == OK)
         count_in_series(e->series, e, batches, n);
     return status;

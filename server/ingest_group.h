@@ -10,6 +10,7 @@
 #include "rank_set.h"
 #include "state.h"
 #include "store.h"
+#include "window_sum.h"
 
 /**
  * A group: the jobs that one transaction commits, while they are settled.  What the jobs accepted so
@@ -100,6 +101,7 @@ struct group {
     size_t state_bytes, state_bytes_max;
     struct group_epoch *hot;               /* the newest */
     struct state one_mean, one_regression; /* scratch: one batch alone */
+    struct window_sum window;              /* scratch: the sum of one bucket, or of what a rewind left */
     struct rank_set ranks;                 /* scratch */
     uint8_t *packed;                       /* scratch */
     size_t packed_cap;
@@ -159,16 +161,6 @@ int group_new_attempt(struct group *g, struct group_run *run, const char *attemp
  *  atomic. */
 int epoch_add(struct group *g, struct group_batch *batch);
 
-/**
- * epoch_primary(g, before, sum, key, data, size, out): state_primary() of a packed batch that was just added to
- * sum, whose counts were ${before} it.  A status of lib/.  O(1) but for a mean or regression, which are small.
- */
-int epoch_primary(struct group *g, const struct counts *before, const struct state *sum, const struct batch_key *key,
-                  const uint8_t *data, size_t size, double *out);
-
-/** epoch_correct(sum): the column beside it: of counts only, elsewhere 0. */
-int64_t epoch_correct(const struct state *sum);
-
 /** epoch_restore(g, n_batches): rebuild every tainted epoch from its rollup and the first n_batches
  *  batch nodes. */
 int epoch_restore(struct group *g, size_t n_batches);
@@ -178,6 +170,16 @@ int epoch_restore(struct group *g, size_t n_batches);
 int epoch_row(struct group *g, struct group_epoch *e, struct group_batch *const *batches, size_t n, int64_t new_steps,
               struct rollup_row *row);
 void epoch_release(struct group *g, struct group_epoch *e);
+
+/* ---- ingest_buckets.c ---- */
+
+/**
+ * buckets_update(g, e, batches, n, row, p): bring the buckets of an epoch up to its new batches (sorted by key, new_step
+ * set, already inserted), and close those that it has moved past.
+ * row  the epoch's new rollup row, not yet written: closed is set here.
+ */
+int buckets_update(struct group *g, const struct group_epoch *e, struct group_batch *const *batches, size_t n,
+                   struct rollup_row *row, struct problem *p);
 
 /* ---- ingest_batches.c, ingest_flush.c, ingest_run.c, ingest_rewind.c ---- */
 

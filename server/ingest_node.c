@@ -62,6 +62,7 @@ void group_release(struct group *g)
     group_clear(g);
     state_release(&g->one_mean);
     state_release(&g->one_regression);
+    window_sum_release(&g->window);
     free(g->buckets);
     free(g->nodes);
     free(g->batches);

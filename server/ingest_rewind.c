@@ -1,104 +1,80 @@
 /**
  * Settling a rewind: cut the series of the run at a position and repair their sums.
  *
- * Whole epochs after the cut lose their rollups.  The epoch that the cut divides is summed again from
- * the batches that are left, since min, max and last cannot be subtracted.
+ * Every window that the cut removes or divides loses its rollup.  The epoch is summed again from the batches that
+ * are left, since min, max and last cannot be subtracted; of its buckets those that were divided are left open.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ingest_group.h"
+#include "rollup_levels.h"
 
 enum { RANK_MAX = 65535 };
 
 /* Rebuilding one rollup, batch by batch in key order. */
-struct rebuild {
-    struct group *g;
-    struct state sum;
-    struct rollup_row row;
-};
-
 static int rebuild_add(void *context, const struct batch_row *b)
 {
-    struct rebuild *r = context;
+    struct group *g = context;
 
     if (b->key.rank < 0 || b->key.rank > RANK_MAX)
         return ERR_CORRUPT;
-    struct counts before = r->sum.counts;
-    double value = NAN;
-    int status = state_add_packed(&r->sum, &b->key, b->samples, 1, b->state, b->state_size);
-    if (status == OK)
-        status = epoch_primary(r->g, &before, &r->sum, &b->key, b->state, b->state_size, &value);
-    if (status != OK)
-        return status;
-
-    bool first = r->row.batches == 0;
-    r->row.batches++;
-    r->row.steps += first || b->key.step != r->row.last_step;
-    if (first)
-        r->row.first_step = b->key.step;
-    r->row.last_step = b->key.step;
-    if (first || b->logged_at < r->row.first_time)
-        r->row.first_time = b->logged_at;
-    if (!isnan(value) && (isnan(r->row.primary_min) || value < r->row.primary_min))
-        r->row.primary_min = value;
-    if (!isnan(value) && (isnan(r->row.primary_max) || value > r->row.primary_max))
-        r->row.primary_max = value;
-    rank_set_add(&r->g->ranks, b->key.rank);
-    return OK;
+    rank_set_add(&g->ranks, b->key.rank);
+    return window_sum_next(&g->window, b);
 }
 
-static int rebuild_write(struct rebuild *r, struct problem *p)
+static int rebuild_write(struct group *g, int64_t revision, int64_t closed, struct problem *p)
 {
-    size_t state_size = 0, ranks_size = rank_set_pack(&r->g->ranks, NULL, 0);
-    int status = state_pack(&r->sum, NULL, 0, &state_size);
+    struct rollup_row row;
+    size_t ranks_size = rank_set_pack(&g->ranks, NULL, 0);
+    uint8_t *ranks = malloc(ranks_size + 1);
+    int status = ranks != NULL ? window_sum_row(&g->window, &row) : ERR_MEMORY;
 
-    if (status != OK && status != ERR_FULL)
-        return problem_from_status(p, status);
-    uint8_t *blobs = malloc(state_size + ranks_size + 1);
-    if (blobs == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
-    status = state_pack(&r->sum, blobs, state_size, &state_size);
     if (status != OK) {
-        free(blobs);
+        free(ranks);
         return problem_from_status(p, status);
     }
-    rank_set_pack(&r->g->ranks, blobs + state_size, ranks_size);
-    r->row.state = blobs;
-    r->row.state_size = state_size;
-    r->row.ranks = blobs + state_size;
-    r->row.ranks_size = ranks_size;
-    r->row.samples = r->sum.samples;
-    r->row.correct = epoch_correct(&r->sum);
-    status = store_write_rollup(r->g->store, &r->row, p);
-    free(blobs);
+    rank_set_pack(&g->ranks, ranks, ranks_size);
+    row.ranks = ranks;
+    row.ranks_size = ranks_size;
+    row.revision = row.steady_since = revision;
+    row.closed = closed;
+    status = store_write_rollup(g->store, &row, p);
+    free(ranks);
     return status;
 }
 
 /* The rollup of one epoch from its batches; none if there are none. */
 static int rebuild_epoch(struct group *g, const struct series_row *series, int64_t epoch, int64_t revision,
-                         struct problem *p)
+                         int64_t closed, struct problem *p)
 {
-    struct rebuild r = {.g = g,
-                        .row = {.run = series->run,
-                                .series = series->series,
-                                .epoch = epoch,
-                                .primary_min = NAN,
-                                .primary_max = NAN,
-                                .revision = revision}};
     struct batch_key from = {.epoch = epoch}, to = {.epoch = epoch, .step = INT64_MAX, .rank = INT64_MAX};
-    int status = state_init(&r.sum, &series->shape, true, g->memory);
+    int status = window_sum_open(&g->window, series, g->memory);
 
+    if (status != OK)
+        return problem_from_status(p, status);
     rank_set_clear(&g->ranks);
-    if (status == OK)
-        status = store_batches_each(g->conn, series->run, series->series, &from, &to, rebuild_add, &r, p);
+    window_sum_begin(&g->window, epoch, 0, 0);
+    status = store_batches_each(g->conn, series->run, series->series, &from, &to, rebuild_add, g, p);
     if (status > STATUS_SERVER && status < OK) /* of lib/, through the callback */
         status = problem_from_status(p, status);
-    if (status == OK && r.row.batches > 0)
-        status = rebuild_write(&r, p);
-    state_release(&r.sum);
-    return status;
+    return status == OK && g->window.sum.batches > 0 ? rebuild_write(g, revision, closed, p) : status;
+}
+
+/* How far the buckets of the epoch still reach once it is cut at this step. */
+static int closed_before(struct group *g, const struct series_row *series, int64_t epoch, int64_t step, int64_t *out,
+                         struct problem *p)
+{
+    struct rollup_row row;
+    bool found = false;
+    int status = store_rollup_get(g->conn, series->run, series->series, epoch, 0, 0, &row, &found, p);
+
+    if (status != OK)
+        return status;
+    *out = step >> ROLLUP_LEVEL_FINEST << ROLLUP_LEVEL_FINEST;
+    if (!found || row.closed < *out)
+        *out = found ? row.closed : 0;
+    return OK;
 }
 
 static int count_rollup(void *context, const struct rollup_row *row)
@@ -118,15 +94,17 @@ static int count_rollup(void *context, const struct rollup_row *row)
 static int cut_series(struct group *g, struct series_row *series, int64_t epoch, int64_t step, int64_t revision,
                       int64_t *removed, struct problem *p)
 {
-    int64_t n = 0;
+    int64_t n = 0, closed = 0;
     int status = store_write_batches_cut(g->store, series->run, series->series, epoch, step, &n, p);
 
     if (status != OK || n == 0)
         return status;
     *removed += n;
-    status = store_write_rollups_cut(g->store, series->run, series->series, epoch, p);
+    status = closed_before(g, series, epoch, step, &closed, p);
     if (status == OK)
-        status = rebuild_epoch(g, series, epoch, revision, p);
+        status = store_write_rollups_cut(g->store, series->run, series->series, epoch, step, p);
+    if (status == OK)
+        status = rebuild_epoch(g, series, epoch, revision, closed, p);
     series->epochs = series->batches = series->samples = 0;
     series->last_epoch = series->last_step = -1;
     if (status == OK)

@@ -87,8 +87,10 @@ struct batch_row {
     size_t state_size;
 };
 
-/* The sum of one epoch of one series (level 0).  Windows of 2^level steps may be added beside it:
-   level L > 0 has bucket = step >> L; the epoch itself is level 0, bucket 0. */
+/* The sum of one epoch of one series (level 0, bucket 0), or of the steps of one bucket of it: level L > 0 has
+   bucket = step >> L, for the levels of rollup_levels.h.  Invariants:
+   1. a row is the exact sum of the batches of its window, and holds at least one;
+   2. of an epoch: every bucket that ends before ${closed} and holds a batch has its row, and none that ends after it. */
 struct rollup_row {
     int64_t run, series, epoch;
     int64_t level, bucket;
@@ -98,11 +100,16 @@ struct rollup_row {
     int64_t first_time;              /* earliest logged_at */
     double primary_min, primary_max; /* of state_primary() over its batches; NAN while none is defined */
     int64_t revision;                /* the run's revision when this row last changed */
-    const uint8_t *ranks;            /* the distinct ranks, packed: rank_set.h; borrowed */
+    int64_t closed;                  /* level 0: a step, a multiple of 2^ROLLUP_LEVEL_FINEST; else 0 */
+    int64_t steady_since; /* level 0: after this revision no batch came or went but at steps of the epoch's last
+                                      ROLLUP_STEADY_STEPS (as it was then), or later; else 0 */
+    const uint8_t *ranks; /* level 0: the distinct ranks, packed: rank_set.h; borrowed */
     size_t ranks_size;
     const uint8_t *state; /* packed sum; borrowed */
     size_t state_size;
 };
+
+enum { ROLLUP_STEADY_STEPS = 32 };
 
 struct token_row {
     int64_t token; /* its number, for list and revoke */
@@ -226,10 +233,18 @@ int store_rollup_get(struct store_conn *c, int64_t run, int64_t series, int64_t 
 int store_rollups_each(struct store_conn *c, int64_t run, int64_t series, int64_t level, int64_t epoch_from,
                        int64_t epoch_to, int (*fn)(void *context, const struct rollup_row *row), void *context,
                        struct problem *p);
+/**
+ * Rollups of one epoch and level > 0, bucket_from <= bucket <= bucket_to, in order.
+ * with_state  false: state is NULL, which saves reading large ones.
+ */
+int store_buckets_each(struct store_conn *c, int64_t run, int64_t series, int64_t level, int64_t epoch,
+                       int64_t bucket_from, int64_t bucket_to, bool with_state,
+                       int (*fn)(void *context, const struct rollup_row *row), void *context, struct problem *p);
 /** Insert or replace. */
 int store_write_rollup(struct store *s, const struct rollup_row *row, struct problem *p);
-/** Delete every rollup of a series with epoch >= from. */
-int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch_from, struct problem *p);
+/** Delete every rollup of a series whose window reaches (epoch, step) or lies after it. */
+int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step,
+                            struct problem *p);
 
 /* ---- attempts ---- */
 

@@ -2,15 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rollup_levels.h"
 #include "store_sqlite.h"
 
 #define ROLLUP_COLUMNS                                                                                                 \
     "run, series, level, epoch, bucket, batches, samples, correct, steps, first_step, last_step, first_time, "         \
-    "primary_min, primary_max, revision, ranks, state"
+    "primary_min, primary_max, revision, closed, steady_since, ranks, state"
 
-static void read_rollup(struct sql *q, struct rollup_row *row)
+/* All but the blobs, which stand last. */
+static void read_numbers(struct sql *q, struct rollup_row *row)
 {
-    row->run = sql_column_int(q, 0);
+    *row = (struct rollup_row){.run = sql_column_int(q, 0)};
     row->series = sql_column_int(q, 1);
     row->level = sql_column_int(q, 2);
     row->epoch = sql_column_int(q, 3);
@@ -25,8 +27,15 @@ static void read_rollup(struct sql *q, struct rollup_row *row)
     row->primary_min = sql_column_double(q, 12);
     row->primary_max = sql_column_double(q, 13);
     row->revision = sql_column_int(q, 14);
-    row->ranks = sql_column_blob(q, 15, &row->ranks_size);
-    row->state = sql_column_blob(q, 16, &row->state_size);
+    row->closed = sql_column_int(q, 15);
+    row->steady_since = sql_column_int(q, 16);
+}
+
+static void read_rollup(struct sql *q, struct rollup_row *row)
+{
+    read_numbers(q, row);
+    row->ranks = sql_column_blob(q, 17, &row->ranks_size);
+    row->state = sql_column_blob(q, 18, &row->state_size);
 }
 
 int store_rollup_get(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t level, int64_t bucket,
@@ -85,6 +94,37 @@ int store_rollups_each(struct store_conn *c, int64_t run, int64_t series, int64_
     return answer == STORE_STOP ? OK : answer;
 }
 
+int store_buckets_each(struct store_conn *c, int64_t run, int64_t series, int64_t level, int64_t epoch,
+                       int64_t bucket_from, int64_t bucket_to, bool with_state,
+                       int (*fn)(void *context, const struct rollup_row *row), void *context, struct problem *p)
+{
+    struct sql q;
+    bool more = false;
+    int status, answer = OK;
+
+    sql_begin(&q, c, "read buckets",
+              "SELECT " ROLLUP_COLUMNS " FROM rollup WHERE run = ?1 AND series = ?2 AND level = ?3 AND "
+              "epoch = ?4 AND bucket BETWEEN ?5 AND ?6 ORDER BY bucket");
+    sql_int(&q, run);
+    sql_int(&q, series);
+    sql_int(&q, level);
+    sql_int(&q, epoch);
+    sql_int(&q, bucket_from);
+    sql_int(&q, bucket_to);
+    while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK) {
+        struct rollup_row row;
+        if (with_state)
+            read_rollup(&q, &row);
+        else
+            read_numbers(&q, &row);
+        answer = fn(context, &row);
+    }
+    sql_end(&q);
+    if (status != OK)
+        return status;
+    return answer == STORE_STOP ? OK : answer;
+}
+
 int store_write_rollup(struct store *s, const struct rollup_row *row, struct problem *p)
 {
     struct sql q;
@@ -95,7 +135,7 @@ int store_write_rollup(struct store *s, const struct rollup_row *row, struct pro
     sql_begin(&q, &s->writer, "write a rollup",
               "INSERT OR REPLACE INTO rollup (" ROLLUP_COLUMNS
               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-              "?12, ?13, ?14, ?15, ?16, ?17)");
+              "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)");
     sql_int(&q, row->run);
     sql_int(&q, row->series);
     sql_int(&q, row->level);
@@ -111,21 +151,36 @@ int store_write_rollup(struct store *s, const struct rollup_row *row, struct pro
     sql_double(&q, row->primary_min);
     sql_double(&q, row->primary_max);
     sql_int(&q, row->revision);
+    sql_int(&q, row->closed);
+    sql_int(&q, row->steady_since);
     sql_blob(&q, row->ranks, row->ranks_size);
     sql_blob(&q, row->state, row->state_size);
     return sql_run(&q, p);
 }
 
-int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch_from, struct problem *p)
+static int cut_level(struct store *s, int64_t run, int64_t series, int level, int64_t epoch, int64_t bucket,
+                     struct problem *p)
 {
     struct sql q;
-    int status = store_writing(s, p);
 
-    if (status != OK)
-        return status;
-    sql_begin(&q, &s->writer, "cut rollups", "DELETE FROM rollup WHERE run = ?1 AND series = ?2 AND epoch >= ?3");
+    sql_begin(&q, &s->writer, "cut rollups",
+              "DELETE FROM rollup WHERE run = ?1 AND series = ?2 AND level = ?3 AND (epoch, bucket) >= (?4, ?5)");
     sql_int(&q, run);
     sql_int(&q, series);
-    sql_int(&q, epoch_from);
+    sql_int(&q, level);
+    sql_int(&q, epoch);
+    sql_int(&q, bucket);
     return sql_run(&q, p);
+}
+
+int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step,
+                            struct problem *p)
+{
+    int status = store_writing(s, p);
+
+    if (status == OK)
+        status = cut_level(s, run, series, 0, epoch, 0, p);
+    for (int level = ROLLUP_LEVEL_COARSEST; level > 0 && status == OK; level = rollup_level_below(level))
+        status = cut_level(s, run, series, level, epoch, step >> level, p);
+    return status;
 }

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "fixture_store.h"
 #include "rank_set.h"
+#include "rollup_levels.h"
 
 static void *heap_resize(void *context, void *old, size_t size)
 {
@@ -340,11 +341,63 @@ static bool same_double(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
+static int check_rollup(void *context, const struct rollup_row *row);
+static int check_bucket(void *context, const struct rollup_row *row);
+
+/* Buckets that hold a batch and end before closed, each a bit of its level's. */
+struct bucket_count {
+    int64_t closed, last[64], n[64];
+};
+
+static int count_bucket(void *context, const struct batch_row *b)
+{
+    struct bucket_count *c = context;
+
+    for (int level = ROLLUP_LEVEL_FINEST; level <= ROLLUP_LEVEL_COARSEST; level += ROLLUP_LEVEL_GAP) {
+        int64_t bucket = b->key.step >> level;
+        if (bucket < c->closed >> level && bucket != c->last[level]) {
+            c->n[level]++;
+            c->last[level] = bucket;
+        }
+    }
+    return OK;
+}
+
+/* Each bucket before closed that holds a batch has its row, no other has one, and each is the sum of its batches. */
+static void check_buckets(struct recount *r, const struct rollup_row *epoch)
+{
+    struct problem p = {0};
+    struct batch_key from = {.epoch = epoch->epoch}, to = {epoch->epoch, INT64_MAX, INT64_MAX};
+    struct bucket_count count = {.closed = epoch->closed};
+
+    for (int level = 0; level < 64; level++)
+        count.last[level] = -1;
+    cr_assert_eq(store_batches_each(r->f->reader, epoch->run, epoch->series, &from, &to, count_bucket, &count, &p), OK);
+    for (int level = ROLLUP_LEVEL_FINEST; level <= ROLLUP_LEVEL_COARSEST; level += ROLLUP_LEVEL_GAP) {
+        r->rollups = 0;
+        cr_assert_eq(store_buckets_each(r->f->reader, epoch->run, epoch->series, level, epoch->epoch, 0, INT64_MAX,
+                                        true, check_bucket, r, &p),
+                     OK);
+        cr_assert_eq(r->rollups, count.n[level], "%s: %ld rows of level %d, %ld closed buckets", r->when,
+                     (long)r->rollups, level, (long)count.n[level]);
+    }
+}
+
+static int check_bucket(void *context, const struct rollup_row *row)
+{
+    struct recount *r = context;
+
+    r->rollups++;
+    return check_rollup(context, row);
+}
+
 static int check_rollup(void *context, const struct rollup_row *row)
 {
     struct recount *r = context;
     struct problem p = {0};
-    struct batch_key from = {.epoch = row->epoch}, to = {.epoch = row->epoch, .step = INT64_MAX, .rank = INT64_MAX};
+    int64_t first = row->level == 0 ? 0 : row->bucket << row->level;
+    int64_t last = row->level == 0 ? INT64_MAX : first + (INT64_C(1) << row->level) - 1;
+    struct batch_key from = {row->epoch, first, 0}, to = {row->epoch, last, INT64_MAX};
     uint8_t *packed = malloc(1 << 20), *ranks = malloc(1 << 18);
     size_t size = 0;
 
@@ -367,12 +420,17 @@ static int check_rollup(void *context, const struct rollup_row *row)
     cr_assert(same_double(row->primary_min, r->row.primary_min), "%s: min %g, not %g", at, row->primary_min,
               r->row.primary_min);
     cr_assert(same_double(row->primary_max, r->row.primary_max), "%s: max", at);
-    size_t ranks_size = rank_set_pack(&r->ranks, ranks, 1 << 18);
+    size_t ranks_size = row->level == 0 ? rank_set_pack(&r->ranks, ranks, 1 << 18) : 0;
     cr_assert(ranks_size == row->ranks_size && memcmp(ranks, row->ranks, ranks_size) == 0, "%s: ranks", at);
     state_release(&r->sum);
     free(packed);
     free(ranks);
+    if (row->level > 0)
+        return OK;
     r->epochs++;
+    cr_assert(row->closed >= 0 && row->closed % (1 << ROLLUP_LEVEL_FINEST) == 0, "%s: closed %ld", at,
+              (long)row->closed);
+    check_buckets(r, row);
     r->batches += row->batches;
     r->samples += row->samples;
     r->last_epoch = row->epoch;

@@ -602,3 +602,66 @@ Test(ingest, rollups_equal_a_recount_after_any_sequence)
     }
     fixture_remove(&f);
 }
+
+/* Where a stretch of steps begins: where the run is, a little before it, anywhere, far away. */
+static int64_t random_step(unsigned *seed, int64_t at)
+{
+    switch (rand_r(seed) % 8) {
+    case 0:
+        return at > 100 ? at - rand_r(seed) % 100 : 0; /* late, perhaps in a closed bucket */
+    case 1:
+        return rand_r(seed) % (at + 1);
+    case 2:
+        return at + (INT64_C(1) << rand_r(seed) % 16);
+    default:
+        return at;
+    }
+}
+
+static void random_stretch(struct fixture *f, unsigned *seed, int64_t *at, const char *when)
+{
+    static const int64_t GAP[] = {1, 1, 1, 3, 64, 500};
+    struct post post;
+    int64_t step = random_step(seed, *at), gap = GAP[rand_r(seed) % 6], rank = rand_r(seed) % 2;
+    int n = 1 + rand_r(seed) % (rand_r(seed) % 3 ? 8 : 300);
+    bool reverse = rand_r(seed) % 8 == 0;
+
+    post_init(&post, "r");
+    for (int i = 0; i < n; i++) {
+        int64_t s = step + (reverse ? n - 1 - i : i) * gap;
+        post_record(&post, "train", rand_r(seed) % 50 == 0, s, rank);
+        post_cell(&post, "main", 5, (uint32_t)(s % 5), (uint32_t)((s + rank) % 5), 1 + s % 7);
+        if (s % 3 > 0)
+            post_mean(&post, "loss", (double)(s - 3) * 0.1, (double)(rank + s % 4));
+        if (s > *at && s < 1 << 20)
+            *at = s;
+    }
+    int status = post_send(f, &post);
+    cr_assert_eq(status, OK, "%s: %s", when, post.job.problem.detail);
+}
+
+Test(ingest, buckets_equal_a_recount_after_any_sequence)
+{
+    unsigned first = (unsigned)clock_now_ms(), seed = first;
+    struct fixture f;
+    struct job job;
+    char when[64];
+    int64_t at = 0;
+
+    start(&f);
+    for (int round = 0; round < 150; round++) {
+        int what = rand_r(&seed) % 20;
+        snprintf(when, sizeof when, "seed %u, round %d", first, round);
+        if (what < 2 && round > 0) {
+            int64_t cut = what == 0 ? rand_r(&seed) % (at + 1) : at - rand_r(&seed) % (at / 8 + 1);
+            cr_assert_eq(rewind_job(&f, "r", NULL, rand_r(&seed) % 4 == 0, cut, NULL, &job), OK, "%s", when);
+            at = cut < at ? cut : at;
+        } else if (what == 2) {
+            fixture_restart(&f);
+        } else {
+            random_stretch(&f, &seed, &at, when);
+        }
+        check_rollups(&f, "r", when);
+    }
+    fixture_remove(&f);
+}
