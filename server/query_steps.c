@@ -104,24 +104,33 @@ struct basis_scan {
     size_t n, at;
 };
 
-static int add_basis(void *context, const struct batch_row *row)
+/* Entries are buckets, so what lies in one bucket belongs to one entry, or to none. */
+static int add_to_entry(struct basis_scan *scan, int64_t epoch, int64_t step, int64_t batches, int64_t samples,
+                        int64_t time)
 {
-    struct basis_scan *scan = context;
-    if (scan->w->ask->rank >= 0 && row->key.rank != scan->w->ask->rank)
-        return OK;
-    int64_t number = row->key.step >> scan->w->level;
+    int64_t number = step >> scan->w->level;
     struct bucket *b = &scan->entries[scan->at];
-    while (scan->at < scan->n && (b->epoch < row->key.epoch || (b->epoch == row->key.epoch && b->number < number)))
+    while (scan->at < scan->n && (b->epoch < epoch || (b->epoch == epoch && b->number < number)))
         b = &scan->entries[++scan->at];
     if (scan->at == scan->n)
         return STORE_STOP;
-    if (b->epoch != row->key.epoch || b->number != number)
+    if (b->epoch != epoch || b->number != number)
         return OK;
-    b->samples += row->samples;
-    b->batches++;
-    if (row->logged_at < b->time)
-        b->time = row->logged_at;
+    b->samples += samples;
+    b->batches += batches;
+    if (time < b->time)
+        b->time = time;
     return OK;
+}
+
+static int add_basis_batch(void *context, const struct batch_row *row)
+{
+    return add_to_entry(context, row->key.epoch, row->key.step, 1, row->samples, row->logged_at);
+}
+
+static int add_basis_row(void *context, const struct rollup_row *row)
+{
+    return add_to_entry(context, row->epoch, row->first_step, row->batches, row->samples, row->first_time);
 }
 
 static int join_basis(struct steps_work *w, const struct series_row *basis, struct bucket *entries, size_t n)
@@ -130,9 +139,11 @@ static int join_basis(struct steps_work *w, const struct series_row *basis, stru
         if (w->series[i].row == basis)
             return OK;
     struct basis_scan scan = {.w = w, .entries = entries, .n = n};
+    const struct steps_reader reader = {
+        .level = w->level, .row = add_basis_row, .batch = add_basis_batch, .context = &scan};
     struct batch_key from, to;
     steps_whole_range(w, &from, &to);
-    return store_batches_each(w->q->reader, basis->run, basis->series, &from, &to, add_basis, &scan, w->p);
+    return steps_read(w, basis, &from, &to, &reader);
 }
 
 /* ---- the answer ---- */

@@ -72,6 +72,19 @@ void step_widths_add(struct step_widths *w, int64_t epoch, int64_t step)
     w->last_step = step;
 }
 
+void step_widths_add_run(struct step_widths *w, int64_t epoch, int64_t first, int64_t last)
+{
+    if (epoch == w->last_epoch && first <= w->last_step)
+        first = w->last_step;
+    if (last < first)
+        return;
+    step_widths_add(w, epoch, first);
+    /* j - 1 and j differ in the bits up to the lowest one of j: count the j of each lowest bit */
+    for (int bit = 0; first >> bit != last >> bit; bit++)
+        w->apart[bit] += (last >> bit) - (first >> bit) - ((last >> (bit + 1)) - (first >> (bit + 1)));
+    w->last_step = last;
+}
+
 int64_t step_widths_entries(const struct step_widths *w, int level)
 {
     int64_t n = w->epochs;
@@ -80,9 +93,9 @@ int64_t step_widths_entries(const struct step_widths *w, int level)
     return n;
 }
 
-int step_widths_level(const struct step_widths *w, int64_t points)
+int step_widths_level(const struct step_widths *w, int finest, int64_t points)
 {
-    for (int level = 0; level < STEP_LEVELS; level++)
+    for (int level = finest; level < STEP_LEVELS; level++)
         if (step_widths_entries(w, level) <= points)
             return level;
     return -1;

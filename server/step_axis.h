@@ -58,10 +58,14 @@ struct step_widths {
 void step_widths_init(struct step_widths *w);
 /** step_widths_add(w, epoch, step): the next step in order; the same one again changes nothing. */
 void step_widths_add(struct step_widths *w, int64_t epoch, int64_t step);
+/** step_widths_add_run(w, epoch, first, last): all steps first .. last, both included; runs in order of their first
+ *  step, what an earlier one holds changes nothing.  O(log of its length). */
+void step_widths_add_run(struct step_widths *w, int64_t epoch, int64_t first, int64_t last);
 /** step_widths_entries(w, level): how many buckets of 2^level steps hold one of the steps. */
 int64_t step_widths_entries(const struct step_widths *w, int level);
-/** step_widths_level(w, points): the smallest level with at most points entries; -1 if the epochs alone are more. */
-int step_widths_level(const struct step_widths *w, int64_t points);
+/** step_widths_level(w, finest, points): the smallest level from finest on with at most points entries; -1 if the epochs
+ *  alone are more. */
+int step_widths_level(const struct step_widths *w, int finest, int64_t points);
 
 /** step_axis_whole_level(epochs, first, last): the smallest level at which each of these epochs is one bucket. */
 int step_axis_whole_level(const struct axis_epoch *epochs, size_t first, size_t last);

@@ -1,96 +1,12 @@
 /*
- * Why: a chart's bucket is a sum of steps, computed in one pass with one state per series.
- *
- * The first pass counts the entries of every width at once (step_axis.h) and is left out where the
- * rollups already say that there are few enough; the second one adds.  Runs on the worker thread
- * that owns q->reader.
+ * Why: a chart's bucket is a sum of steps, computed in one pass with one state per series.  Runs on the worker
+ * thread that owns q->reader.
  */
 #include <math.h>
-#include <stdlib.h>
 
-#include "batch_cursor.h"
 #include "query_value.h"
 
 #include "steps_scan.h"
-
-static struct batch_key range_begin(const struct steps_work *w)
-{
-    return (struct batch_key){.epoch = w->axis.epochs[w->range.first].epoch, .step = w->range.from_step};
-}
-
-static struct batch_key range_end(const struct steps_work *w)
-{
-    return (struct batch_key){w->axis.epochs[w->range.last].epoch, w->range.to_step, INT64_MAX};
-}
-
-/* ---- the width ---- */
-
-/* The distinct steps of all series asked for, in order, into the counts of every width. */
-static int count_steps(struct steps_work *w, struct batch_cursor *cursors, size_t n, struct step_widths *widths)
-{
-    for (;;) {
-        struct batch_cursor *least = NULL;
-        struct batch_key key = {0};
-        for (size_t i = 0; i < n; i++) {
-            const struct cursor_row *row;
-            int rc = batch_cursor_peek(&cursors[i], &row, w->p);
-            if (rc != OK)
-                return rc;
-            if (row != NULL && (least == NULL || batch_key_compare(&row->key, &key) < 0)) {
-                least = &cursors[i];
-                key = row->key;
-            }
-        }
-        if (least == NULL)
-            return OK;
-        step_widths_add(widths, key.epoch, key.step);
-        batch_cursor_next(least);
-    }
-}
-
-static int count_widths(struct steps_work *w, struct step_widths *widths)
-{
-    step_widths_init(widths);
-    struct batch_cursor *cursors = arena_alloc(&w->q->arena, w->n_series * sizeof *cursors);
-    if (cursors == NULL)
-        return query_no_memory(w->p);
-    const struct batch_key from = range_begin(w), to = range_end(w);
-    size_t n = 0;
-    int rc = OK;
-    for (size_t i = 0; i < w->n_series && rc == OK; i++)
-        rc = batch_cursor_init(&cursors[n++], w->q->reader, w->series[i].row, &from, &to, w->ask->rank, false, w->p);
-    if (rc == OK)
-        rc = count_steps(w, cursors, n, widths);
-    for (size_t i = 0; i < n; i++)
-        batch_cursor_release(&cursors[i]);
-    return rc;
-}
-
-int steps_level(struct steps_work *w, bool *over, size_t *entries)
-{
-    *over = false;
-    int64_t bound = 0;
-    for (size_t i = w->range.first; i <= w->range.last && bound <= w->ask->points; i++)
-        bound += w->axis.epochs[i].asked_steps;
-    if (bound <= w->ask->points) {
-        w->level = 0;
-        *entries = (size_t)bound;
-        return OK;
-    }
-    struct step_widths widths;
-    int rc = count_widths(w, &widths);
-    if (rc != OK)
-        return rc;
-    w->level = step_widths_level(&widths, w->ask->points);
-    if (w->level < 0) {
-        *over = true;
-        w->level = step_axis_whole_level(w->axis.epochs, w->range.first, w->range.last);
-    }
-    *entries = (size_t)step_widths_entries(&widths, w->level);
-    return OK;
-}
-
-/* ---- the sums ---- */
 
 struct scan {
     struct steps_work *w;
@@ -131,19 +47,20 @@ static int end_bucket(struct scan *scan)
     return OK;
 }
 
-static int begin_bucket(struct scan *scan, const struct batch_row *row)
+/* The bucket of these steps, which is the current one or a new one. */
+static int turn_to(struct scan *scan, int64_t epoch, int64_t first, int64_t time)
 {
+    struct series_scan *s = scan->series;
+    int64_t number = first >> scan->w->level;
+    struct bucket *b = s->n > 0 ? &s->buckets[s->n - 1] : NULL;
+    if (b != NULL && b->epoch == epoch && b->number == number)
+        return OK;
     int rc = end_bucket(scan);
     if (rc != OK)
         return rc;
-    struct series_scan *s = scan->series;
     if (s->n == s->cap)
         return problem_set(scan->w->p, PROBLEM_INTERNAL, NULL, "more buckets than were counted");
-    s->buckets[s->n++] = (struct bucket){.epoch = row->key.epoch,
-                                         .number = row->key.step >> scan->w->level,
-                                         .first = row->key.step,
-                                         .last = row->key.step,
-                                         .time = row->logged_at};
+    s->buckets[s->n++] = (struct bucket){.epoch = epoch, .number = number, .first = first, .last = first, .time = time};
     scan->min = scan->max = NAN;
     state_clear(&scan->state);
     return OK;
@@ -184,27 +101,66 @@ static int add_batch(struct scan *scan, const struct batch_row *row)
     return scan->series->row->shape.form == FORM_REGRESSION ? add_regression(scan, row) : add_counted(scan, row);
 }
 
+static void widen_bucket(struct scan *scan, int64_t last, int64_t batches, int64_t samples, int64_t time, bool inside)
+{
+    struct bucket *b = &scan->series->buckets[scan->series->n - 1];
+    b->last = last;
+    b->batches += batches;
+    b->samples += samples; /* no overflow: a part of the epoch's sum, which fits */
+    if (time < b->time)
+        b->time = time;
+    b->inside = b->inside || inside;
+}
+
+static bool is_inside(const struct scan *scan, int64_t epoch, int64_t step)
+{
+    return axis_range_has(&scan->w->range, scan->w->axis.epochs, epoch, step);
+}
+
 static int scan_batch(void *context, const struct batch_row *row)
 {
     struct scan *scan = context;
-    struct steps_work *w = scan->w;
-    struct series_scan *s = scan->series;
-    if (w->ask->rank >= 0 && row->key.rank != w->ask->rank)
-        return OK;
-    struct bucket *b = s->n > 0 ? &s->buckets[s->n - 1] : NULL;
-    if (b == NULL || b->epoch != row->key.epoch || b->number != row->key.step >> w->level) {
-        int rc = begin_bucket(scan, row);
-        if (rc != OK)
-            return rc;
-        b = &s->buckets[s->n - 1];
-    }
-    b->last = row->key.step;
-    b->batches++;
-    b->samples += row->samples; /* no overflow: a part of the epoch's sum, which fits */
-    if (row->logged_at < b->time)
-        b->time = row->logged_at;
-    b->inside = b->inside || axis_range_has(&w->range, w->axis.epochs, row->key.epoch, row->key.step);
+    int rc = turn_to(scan, row->key.epoch, row->key.step, row->logged_at);
+    if (rc != OK)
+        return rc;
+    widen_bucket(scan, row->key.step, 1, row->samples, row->logged_at, is_inside(scan, row->key.epoch, row->key.step));
     return add_batch(scan, row);
+}
+
+static int find_any(void *context, const struct batch_row *row)
+{
+    (void)row;
+    *(bool *)context = true;
+    return STORE_STOP;
+}
+
+/* Has a row a step within the range?  Its ends tell, unless the range lies between them. */
+static int look_inside(const struct scan *scan, const struct rollup_row *row, bool *inside)
+{
+    struct batch_key from, to;
+    *inside = is_inside(scan, row->epoch, row->first_step) || is_inside(scan, row->epoch, row->last_step);
+    steps_range(scan->w, &from, &to);
+    if (*inside || from.epoch != row->epoch || to.epoch != row->epoch || row->first_step > from.step ||
+        row->last_step < to.step)
+        return OK;
+    return store_batches_each(scan->w->q->reader, row->run, row->series, &from, &to, find_any, inside, scan->w->p);
+}
+
+static int scan_row(void *context, const struct rollup_row *row)
+{
+    struct scan *scan = context;
+    bool inside = false;
+    int rc = turn_to(scan, row->epoch, row->first_step, row->first_time);
+    if (rc == OK)
+        rc = look_inside(scan, row, &inside);
+    if (rc != OK)
+        return rc;
+    widen_bucket(scan, row->last_step, row->batches, row->samples, row->first_time, inside);
+    if (!isnan(row->primary_min)) {
+        widen_range(scan, row->primary_min);
+        widen_range(scan, row->primary_max);
+    }
+    return query_state_add(&scan->state, NULL, row->samples, row->batches, row->state, row->state_size, scan->w->p);
 }
 
 static int make_columns(struct steps_work *w, struct series_scan *s, size_t cap)
@@ -227,14 +183,6 @@ static int make_columns(struct steps_work *w, struct series_scan *s, size_t cap)
     return OK;
 }
 
-void steps_whole_range(const struct steps_work *w, struct batch_key *from, struct batch_key *to)
-{
-    *from = range_begin(w);
-    *to = range_end(w);
-    from->step = from->step >> w->level << w->level;
-    to->step |= (INT64_C(1) << w->level) - 1;
-}
-
 int steps_scan_series(struct steps_work *w, struct series_scan *s, size_t cap)
 {
     int rc = make_columns(w, s, cap);
@@ -245,10 +193,12 @@ int steps_scan_series(struct steps_work *w, struct series_scan *s, size_t cap)
     rc = query_state_init(&scan.state, s->row, with_cells, w->p);
     if (rc == OK && s->row->shape.form == FORM_REGRESSION)
         rc = query_state_init(&scan.batch, s->row, false, w->p);
+    const struct steps_reader reader = {
+        .level = w->level, .with_state = true, .row = scan_row, .batch = scan_batch, .context = &scan};
     struct batch_key from, to;
     steps_whole_range(w, &from, &to);
     if (rc == OK)
-        rc = store_batches_each(w->q->reader, s->row->run, s->row->series, &from, &to, scan_batch, &scan, w->p);
+        rc = steps_read(w, s->row, &from, &to, &reader);
     if (rc == OK)
         rc = end_bucket(&scan);
     state_release(&scan.state);

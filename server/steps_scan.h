@@ -4,7 +4,7 @@
 #include "query_axis.h"
 #include "query_steps.h"
 
-/** Private to query_steps: one series cut into buckets. */
+/** Private to query_steps: one series, read and cut into buckets. */
 
 /* One bucket of one series. */
 struct bucket {
@@ -35,6 +35,27 @@ struct steps_work {
     struct problem *p;
 };
 
+/* ---- steps_read.c ---- */
+
+/* How to read steps: see step_cover.h. */
+struct steps_reader {
+    int level; /* rows of at most 2^level steps, and of whole epochs that lie within one such bucket */
+    bool with_state;
+    int (*row)(void *context, const struct rollup_row *row);
+    int (*batch)(void *context, const struct batch_row *batch); /* of the rank asked for */
+    void *context;
+};
+
+/** steps_read(w, series, from, to, reader): the steps of a series from .. to (their ranks do not count), in order. */
+int steps_read(const struct steps_work *w, const struct series_row *series, const struct batch_key *from,
+               const struct batch_key *to, const struct steps_reader *reader);
+
+/** steps_range(w, from, to): the keys of the range.  steps_whole_range(): widened to whole buckets where it cuts them. */
+void steps_range(const struct steps_work *w, struct batch_key *from, struct batch_key *to);
+void steps_whole_range(const struct steps_work *w, struct batch_key *from, struct batch_key *to);
+
+/* ---- steps_width.c ---- */
+
 /**
  * steps_level(w, over, entries): choose w->level.
  *
@@ -43,8 +64,7 @@ struct steps_work {
  */
 int steps_level(struct steps_work *w, bool *over, size_t *entries);
 
-/** steps_whole_range(w, from, to): the keys of the range, widened to whole buckets where it cuts them. */
-void steps_whole_range(const struct steps_work *w, struct batch_key *from, struct batch_key *to);
+/* ---- steps_scan.c, steps_window.c ---- */
 
 /** steps_scan_series(w, s, cap): fill s->buckets and columns; at most cap buckets. */
 int steps_scan_series(struct steps_work *w, struct series_scan *s, size_t cap);

@@ -5,14 +5,17 @@
  *
  * So the windows of an epoch are halved again and again.  A node of that recursion stands for the
  * windows i .. j and knows the sum of what all of them share, the steps [start(j), end(i)]; each child
- * shares more and reads only what is added.  Every level of the recursion reads a step at most twice:
- * O(steps * log(entries)) reads, O(log(entries)) states, no subtraction, any order of merging.
+ * shares more and reads only what is added, from the sums of buckets where it can.  Every level of the recursion
+ * covers a step at most twice: O(entries * log(entries)) stretches, O(log(entries)) states, no subtraction, any order
+ * of merging.
  * Runs on the worker thread that owns q->reader.
  */
 #include <math.h>
 
 #include "query_value.h"
 
+#include "rollup_levels.h"
+#include "step_cover.h"
 #include "steps_scan.h"
 
 enum { DEPTH_MAX = 40 }; /* entries are fewer than 2^39 */
@@ -23,6 +26,7 @@ struct window {
     const struct window_end *ends;
     struct steps_column *columns;
     bool with_cells;
+    int64_t closed;                 /* of the epoch at hand */
     struct state shared[DEPTH_MAX]; /* of the node at this depth; zeroed until it is needed */
     bool ready[DEPTH_MAX];
 };
@@ -41,15 +45,36 @@ static int add_batch(void *context, const struct batch_row *row)
     return query_state_add(sum->into, &row->key, row->samples, 1, row->state, row->state_size, w->p);
 }
 
+static int add_row(void *context, const struct rollup_row *row)
+{
+    struct range_sum *sum = context;
+    return query_state_add(sum->into, NULL, row->samples, row->batches, row->state, row->state_size, sum->window->w->p);
+}
+
 /* Add the steps from .. to of an epoch; nothing if from > to. */
 static int add_steps(struct window *window, struct state *into, int64_t epoch, int64_t from, int64_t to)
 {
-    if (from > to)
-        return OK;
     struct range_sum sum = {window, into};
-    const struct batch_key begin = {epoch, from, 0}, end = {epoch, to, INT64_MAX};
-    const struct series_row *row = window->series->row;
-    return store_batches_each(window->w->q->reader, row->run, row->series, &begin, &end, add_batch, &sum, window->w->p);
+    const struct step_cover cover = {.conn = window->w->q->reader,
+                                     .series = window->series->row,
+                                     .level = window->w->ask->rank < 0 ? ROLLUP_LEVEL_COARSEST : 0,
+                                     .with_state = true,
+                                     .row = add_row,
+                                     .batch = add_batch,
+                                     .context = &sum,
+                                     .p = window->w->p};
+    return step_cover(&cover, epoch, window->closed, from, to);
+}
+
+static int find_closed(struct window *window, int64_t epoch)
+{
+    const struct series_row *series = window->series->row;
+    struct rollup_row row;
+    bool found = false;
+    int rc =
+        store_rollup_get(window->w->q->reader, series->run, series->series, epoch, 0, 0, &row, &found, window->w->p);
+    window->closed = rc == OK && found ? row.closed : 0;
+    return rc;
 }
 
 static int64_t start_of(const struct window *window, size_t i)
@@ -136,7 +161,9 @@ int steps_window(struct steps_work *w, const struct series_scan *s, const struct
     for (size_t first = 0, last; first < n && rc == OK; first = last + 1) {
         for (last = first; last + 1 < n && ends[last + 1].epoch == ends[first].epoch;)
             last++;
-        rc = take_state(window, 0);
+        rc = find_closed(window, ends[first].epoch);
+        if (rc == OK)
+            rc = take_state(window, 0);
         if (rc == OK)
             rc = add_steps(window, &window->shared[0], ends[first].epoch, start_of(window, last), ends[first].last);
         if (rc == OK)

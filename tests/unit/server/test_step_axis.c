@@ -105,11 +105,11 @@ Test(step_axis, entries_of_every_width_are_counted_exactly)
             for (int i = 0; i < n; i++)
                 want += i == 0 || epochs[i] != epochs[i - 1] || steps[i] >> level != steps[i - 1] >> level;
             cr_assert_eq(step_widths_entries(&w, level), want, "round %d level %d", round, level);
-            int chosen = step_widths_level(&w, want);
+            int chosen = step_widths_level(&w, 0, want);
             cr_assert(chosen >= 0 && chosen <= level && step_widths_entries(&w, chosen) <= want);
             cr_assert(chosen == 0 || step_widths_entries(&w, chosen - 1) > want);
         }
-        cr_assert(w.epochs != epoch + 1 || step_widths_level(&w, epoch) == -1, "more epochs than points");
+        cr_assert(w.epochs != epoch + 1 || step_widths_level(&w, 0, epoch) == -1, "more epochs than points");
         struct axis_epoch whole = {.epoch = epochs[0], .first_step = steps[0]};
         while (whole_first + 1 < n && epochs[whole_first + 1] == epochs[0])
             whole_first++;
