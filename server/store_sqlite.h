@@ -45,9 +45,9 @@ struct store {
     int lock_fd;   /* <path>.lock */
     bool is_guest; /* a command: never checkpoints */
     bool in_transaction;
-    bool changed;          /* this transaction wrote a run: the generation rises with it */
-    int64_t wal_pages;     /* in the WAL after the last commit; 0: it is empty */
-    int64_t checkpoint_at; /* wal_pages from which the next checkpoint is due */
+    bool changed;                      /* this transaction wrote a run: the generation rises with it */
+    int64_t wal_pages;                 /* in the WAL after the last commit; 0: it is empty */
+    int64_t checkpoint_at;             /* wal_pages from which the next checkpoint is due */
     const struct batch_source *source; /* of the batches being inserted right now; else NULL */
     atomic_bool read_only;
 };
