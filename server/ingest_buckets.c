@@ -2,8 +2,9 @@
  * The sums of 2^k steps beside the sum of an epoch, written in the transaction of its batches.
  *
  * A bucket gets its row when the epoch has moved past it by a whole bucket of the finest level ("closed"), so a
- * run that logs in order writes each row once, and what ranks send a little late costs nothing.  A batch that
- * comes later still is added to the rows that hold its step.
+ * run that logs in order writes each row once, and what ranks send a little late costs nothing.  When the series
+ * goes on to a later epoch, what is left of this one is closed too.  A batch that comes later still is added to
+ * the rows that hold its step.
  *
  * Invariants, after each flush:
  * 1. a row is the exact sum of the stored batches of its window;
@@ -202,4 +203,28 @@ int buckets_update(struct group *g, const struct group_epoch *e, struct group_ba
     if (status == OK && row->closed > from)
         status = close_buckets(g, e, batches, n, row, from, p);
     return status;
+}
+
+int buckets_end_epoch(struct group *g, struct group_series *series, int64_t epoch, struct problem *p)
+{
+    struct group_epoch e = {.series = series};
+    struct rollup_row *row = &e.base;
+    int level = 0;
+    int status = store_rollup_get(g->conn, series->row.run, series->row.series, epoch, 0, 0, row, &e.stored, p);
+
+    if (status != OK || !e.stored)
+        return status;
+    /* up to the coarsest level that divides the epoch: where it lies in one bucket its own row serves */
+    for (int k = ROLLUP_LEVEL_FINEST; k <= ROLLUP_LEVEL_COARSEST; k += ROLLUP_LEVEL_GAP)
+        if (row->first_step >> k != row->last_step >> k)
+            level = k;
+    int64_t from = row->closed, end = rollup_bucket_first((row->last_step >> level) + 1, level);
+    if (level == 0 || end <= from)
+        return OK;
+    row->closed = end;
+    status = window_sum_open(&g->window, &series->row, g->memory);
+    if (status != OK)
+        return problem_from_status(p, status);
+    status = close_buckets(g, &e, NULL, 0, row, from, p);
+    return status == OK ? store_write_closed(g->store, series->row.run, series->row.series, epoch, end, p) : status;
 }

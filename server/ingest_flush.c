@@ -162,12 +162,19 @@ static void count_in_series(struct group_series *series, const struct group_epoc
 static int write_epoch(struct group *g, struct group_batch *const *batches, size_t n, struct problem *p)
 {
     struct group_epoch *e = batches[0]->epoch;
+    const struct series_row *series = &e->series->row;
     struct rollup_row row;
     int64_t new_steps = 0;
+    int status = OK;
+
+    if (!e->stored && series->last_epoch >= 0 && e->base.epoch > series->last_epoch)
+        status = buckets_end_epoch(g, e->series, series->last_epoch, p);
+    if (status != OK)
+        return status;
 
     for (size_t i = 0; i < n; i++)
         new_steps += batches[i]->new_step;
-    int status = epoch_row(g, e, batches, n, new_steps, &row);
+    status = epoch_row(g, e, batches, n, new_steps, &row);
     if (status != OK)
         return problem_from_status(p, status);
     status = buckets_update(g, e, batches, n, &row, p);

@@ -181,6 +181,9 @@ void epoch_release(struct group *g, struct group_epoch *e);
 int buckets_update(struct group *g, const struct group_epoch *e, struct group_batch *const *batches, size_t n,
                    struct rollup_row *row, struct problem *p);
 
+/** buckets_end_epoch(g, series, epoch, p): close what is left of an epoch, the series having gone on to a later one. */
+int buckets_end_epoch(struct group *g, struct group_series *series, int64_t epoch, struct problem *p);
+
 /* ---- ingest_batches.c, ingest_flush.c, ingest_run.c, ingest_rewind.c ---- */
 
 /**

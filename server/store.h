@@ -242,6 +242,8 @@ int store_buckets_each(struct store_conn *c, int64_t run, int64_t series, int64_
                        int (*fn)(void *context, const struct rollup_row *row), void *context, struct problem *p);
 /** Insert or replace. */
 int store_write_rollup(struct store *s, const struct rollup_row *row, struct problem *p);
+/** Write only closed of an epoch's row. */
+int store_write_closed(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t closed, struct problem *p);
 /** Delete every rollup of a series whose window reaches (epoch, step) or lies after it. */
 int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step,
                             struct problem *p);

@@ -158,6 +158,22 @@ int store_write_rollup(struct store *s, const struct rollup_row *row, struct pro
     return sql_run(&q, p);
 }
 
+int store_write_closed(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t closed, struct problem *p)
+{
+    struct sql q;
+    int status = store_writing(s, p);
+
+    if (status != OK)
+        return status;
+    sql_begin(&q, &s->writer, "close buckets",
+              "UPDATE rollup SET closed = ?4 WHERE run = ?1 AND series = ?2 AND level = 0 AND epoch = ?3");
+    sql_int(&q, run);
+    sql_int(&q, series);
+    sql_int(&q, epoch);
+    sql_int(&q, closed);
+    return sql_run(&q, p);
+}
+
 static int cut_level(struct store *s, int64_t run, int64_t series, int level, int64_t epoch, int64_t bucket,
                      struct problem *p)
 {

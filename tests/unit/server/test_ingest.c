@@ -618,7 +618,7 @@ static int64_t random_step(unsigned *seed, int64_t at)
     }
 }
 
-static void random_stretch(struct fixture *f, unsigned *seed, int64_t *at, const char *when)
+static void random_stretch(struct fixture *f, unsigned *seed, int64_t epoch, int64_t *at, const char *when)
 {
     static const int64_t GAP[] = {1, 1, 1, 3, 64, 500};
     struct post post;
@@ -629,7 +629,7 @@ static void random_stretch(struct fixture *f, unsigned *seed, int64_t *at, const
     post_init(&post, "r");
     for (int i = 0; i < n; i++) {
         int64_t s = step + (reverse ? n - 1 - i : i) * gap;
-        post_record(&post, "train", rand_r(seed) % 50 == 0, s, rank);
+        post_record(&post, "train", epoch + (rand_r(seed) % 50 == 0), s, rank);
         post_cell(&post, "main", 5, (uint32_t)(s % 5), (uint32_t)((s + rank) % 5), 1 + s % 7);
         if (s % 3 > 0)
             post_mean(&post, "loss", (double)(s - 3) * 0.1, (double)(rank + s % 4));
@@ -654,12 +654,12 @@ Test(ingest, buckets_equal_a_recount_after_any_sequence)
         snprintf(when, sizeof when, "seed %u, round %d", first, round);
         if (what < 2 && round > 0) {
             int64_t cut = what == 0 ? rand_r(&seed) % (at + 1) : at - rand_r(&seed) % (at / 8 + 1);
-            cr_assert_eq(rewind_job(&f, "r", NULL, rand_r(&seed) % 4 == 0, cut, NULL, &job), OK, "%s", when);
+            cr_assert_eq(rewind_job(&f, "r", NULL, rand_r(&seed) % (round / 40 + 2), cut, NULL, &job), OK, "%s", when);
             at = cut < at ? cut : at;
         } else if (what == 2) {
             fixture_restart(&f);
         } else {
-            random_stretch(&f, &seed, &at, when);
+            random_stretch(&f, &seed, round / 40, &at, when);
         }
         check_rollups(&f, "r", when);
     }
