@@ -8,6 +8,8 @@ import { parse, viewOf, write, INITIAL } from './url_state.js';
 import { Projects } from './projects.js';
 import { Runs } from './runs.js';
 import { Run } from './run.js';
+import { setTheme, theme, THEMES } from './theme.js';
+import { Help, useHelp } from './help.js';
 
 const SIGNED_IN = 'tally.signed_in'; // a flag for the Sign out link and the commands; never a token
 
@@ -64,23 +66,40 @@ function App() {
         };
     }, [search, signedIn]);
 
+    const help = useHelp();
     return html`<${Place.Provider} value=${place}>
-        <${Bar} place=${place} />
+        <${Bar} place=${place} help=${help} />
         <main key=${generation}><${Guard} key=${viewKey(place.state)}><${View} state=${place.state} /></${Guard}></main>
+        <${Help} help=${help} />
     </${Place.Provider}>`;
 }
 
 // a choice within a view keeps the view; another run or project begins a new one
 const viewKey = state => JSON.stringify([viewOf(state), state.run, state.run ? '' : state.project]);
 
-function Bar({ place }) {
+function Bar({ place, help }) {
     const { state, signedIn, signOut } = place;
     return html`<nav class="bar" aria-label="Where you are">
         <${Link} class="brand" to=${{}}><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M9 8v16M14 8v16M19 8v16M24 8v16" /><path class="brand-stroke" d="M5.500 20.500 27.500 11.500" /></svg>Tally</${Link}>
         ${state.project !== '' && html`<span class="crumb" dir="auto" aria-current="page">${state.project}</span>`}
         ${state.run !== '' && html`<${RunCrumbs} run=${state.run} />`}
-        ${signedIn && html`<button type="button" class="button bar-end" onClick=${signOut}>Sign out</button>`}
+        <span class="bar-end">
+            <${Theme} />
+            <button type="button" class="button button-plain" aria-label="Keyboard help" title="Keyboard help (?)" onClick=${help.open}>?</button>
+            ${signedIn && html`<button type="button" class="button" onClick=${signOut}>Sign out</button>`}
+        </span>
     </nav>`;
+}
+
+function Theme() {
+    const [now, setNow] = useState(theme());
+    const choose = event => {
+        setTheme(event.target.value);
+        setNow(event.target.value);
+    };
+    return html`<select class="theme" name="theme" aria-label="Colours" title="Colours" value=${now} onChange=${choose}>
+        ${THEMES.map(t => html`<option key=${t} value=${t} selected=${t === now}>${t}</option>`)}
+    </select>`;
 }
 
 function RunCrumbs({ run }) {

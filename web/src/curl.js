@@ -7,6 +7,11 @@ export function shellQuote(text) {
 
 const RECORD = { stage: 'test', epoch: 0, step: 0, confusion: [[23, 9], [0, 0]], sums: { loss: [20.5, 32] } };
 
+/** getCommand(origin, path, needsToken): the request behind what is shown. */
+export function getCommand(origin, path, needsToken = false) {
+    return `curl${needsToken ? ' -H "Authorization: Bearer $TALLY_TOKEN"' : ''} ${shellQuote(origin + path)}`;
+}
+
 /**
  * postBatch({origin, run, project, stage, needsToken}): log one batch to a run.
  * The token is named as a variable, never written out.

@@ -115,6 +115,34 @@ export function duration(ms) {
     return `${Math.floor(s / 86400)}${SPACE}d ${Math.floor(s % 86400 / 3600)}${SPACE}h`;
 }
 
+/** Seconds on an axis: 90 -> "1.5 min", 5400 -> "1.5 h". */
+export function span(seconds) {
+    const [size, unit] = [[86400 * 2, 86400, 'd'], [3600, 3600, 'h'], [60, 60, 'min'], [0, 1, 's']]
+        .filter(([least]) => Math.abs(seconds) >= least).map(([, one, word]) => [seconds / one, word])[0];
+    return `${withMinus(String(Number(size.toPrecision(4))))}${SPACE}${unit}`;
+}
+
+/** A moment on an axis that shows so many seconds: the time of day, or the date with it. */
+export function clock(ms, shownSeconds) {
+    const text = dateTime(ms);
+    if (shownSeconds > 86400)
+        return text.slice(5);
+    return shownSeconds > 300 ? text.slice(11) : `${text.slice(11)}:${String(new Date(ms).getSeconds()).padStart(2, '0')}`;
+}
+
+/** Steps as short ranges: [0,1,2,5] -> "0\u20132, 5". */
+export function ranges(numbers, max = 12) {
+    const parts = [];
+    for (let i = 0; i < numbers.length;) {
+        let j = i;
+        while (j + 1 < numbers.length && numbers[j + 1] === numbers[j] + 1)
+            j++;
+        parts.push(i === j ? integer(numbers[i]) : `${integer(numbers[i])}\u2013${integer(numbers[j])}`);
+        i = j + 1;
+    }
+    return parts.length > max ? `${parts.slice(0, max).join(', ')}, \u2026` : parts.join(', ');
+}
+
 /** 1 -> "1 step", 12 -> "12 steps". */
 export function plural(count, word) {
     return `${integer(count)}${SPACE}${word}${count === 1 ? '' : 's'}`;

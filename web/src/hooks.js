@@ -1,6 +1,7 @@
 // What views share and cannot say in markup: where they are, and data that keeps itself up to date.
 
 import { createContext, useContext, useEffect, useRef, useState } from './preact.js';
+import * as api from './app_api.js';
 import { createPoller } from './live.js';
 
 /** {state, go(parts, {replace}), signedIn, signIn(token), signOut()}: the URL as a value; see app.js. */
@@ -34,6 +35,28 @@ export function useLive(load, interval, deps) {
         };
     }, deps);
     return { ...state, refresh: () => poller.current.refresh() };
+}
+
+/**
+ * useAnswer(path, pulse, everyMs) -> {data, error, refresh}: the answer to a path, asked again when pulse changes
+ * (the run's document, which is polled) but not more often than everyMs.  path null: nothing is asked.
+ */
+export function useAnswer(path, pulse, everyMs = 0) {
+    const live = useLive(signal => path === null ? Promise.resolve(null) : api.get(path, signal), () => null, [path]);
+    const asked = useRef({ path, pulse, at: Date.now() });
+    useEffect(() => {
+        const last = asked.current;
+        if (last.path === path && last.pulse === pulse)
+            return undefined;
+        const isNewPath = last.path !== path; // then useLive asks by itself
+        const timer = setTimeout(() => {
+            asked.current = { path, pulse, at: Date.now() };
+            if (!isNewPath)
+                live.refresh();
+        }, isNewPath ? 0 : Math.max(0, last.at + everyMs - Date.now()));
+        return () => clearTimeout(timer);
+    }, [path, pulse]);
+    return live;
 }
 
 /** The time, often enough for "3 min ago". */

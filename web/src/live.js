@@ -11,22 +11,23 @@
 const WAIT_MAX_MS = 30000;
 const REFUSED_WAIT_MS = 5000;
 
-/** How long to wait before the next load; null: until refresh(). */
+/** How long to wait before the next load; null: until refresh().  intervalMs null: only failures are tried again. */
 export function waitAfter(error, failures, intervalMs) {
     if (!error)
         return intervalMs;
     if (error.status === 401)
         return null;
+    const interval = intervalMs ?? REFUSED_WAIT_MS;
     if (error.isTemporary)
-        return Math.min(WAIT_MAX_MS, Math.max(error.retryAfterMs ?? 0, intervalMs * 2 ** Math.min(failures, 10)));
-    return Math.max(REFUSED_WAIT_MS, intervalMs);
+        return Math.min(WAIT_MAX_MS, Math.max(error.retryAfterMs ?? 0, interval * 2 ** Math.min(failures, 10)));
+    return Math.max(REFUSED_WAIT_MS, interval);
 }
 
 /**
  * createPoller({load, report, interval, isHidden, setTimer, clearTimer})
  * load(signal)  -> a promise of the view's data.
  * report({data, error})  after each load; data stays the last good one while there is an error.
- * interval(data) -> ms until the next load after a good one.
+ * interval(data) -> ms until the next load after a good one; null: not until refresh().
  * The caller calls shown() when the tab becomes visible.
  */
 export function createPoller({ load, report, interval, isHidden, setTimer, clearTimer }) {

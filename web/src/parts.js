@@ -43,11 +43,13 @@ export function Command({ text }) {
     </div>`;
 }
 
+/** A menu.  options: [{value, label, disabled}], or groups of them [{label, options}]. */
 export function Select({ label, value, options, onChange }) {
+    const option = o => html`<option key=${o.value} value=${o.value} disabled=${o.disabled} selected=${o.value === value}>${o.label}</option>`;
     return html`<label class="field">
         <span class="field-label">${label}</span>
-        <select value=${value} onChange=${event => onChange(event.target.value)}>
-            ${options.map(o => html`<option key=${o.value} value=${o.value} disabled=${o.disabled} selected=${o.value === value}>${o.label}</option>`)}
+        <select name=${label.toLowerCase().replace(/ /g, '-')} value=${value} onChange=${event => onChange(event.target.value)}>
+            ${options.map(o => o.options ? html`<optgroup key=${o.label} label=${o.label}>${o.options.map(option)}</optgroup>` : option(o))}
         </select>
     </label>`;
 }

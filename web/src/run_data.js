@@ -1,57 +1,90 @@
 // What the run page needs, asked one after the other, and only when something changed: the run's
 // document is the pulse (304 while idle), the numbers follow when it beats.  Pure but for get().
 
-import { chooseMetric, chooseStage, meanSelector, readCatalogue, seriesOf } from './catalogue.js';
-import { evidenceSelectors } from './explain.js';
+import { chooseMetric, chooseStage, meanSelector, readCatalogue, seriesOf, viewsOf } from './catalogue.js';
 import { path, runPath } from './api.js';
 
 const POINTS = 1000;
 const MEANS_SHOWN = 6;     // charts of weighted means at first; the rest on request
 const SELECTORS_MAX = 24;  // in one question: keeps addresses short
+const KNOWN_MAX = 32;      // answers kept of one state of a run
+
+/** What of the URL decides which numbers are asked for. */
+export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view', 'from', 'to', 'window', 'x']);
 
 /**
- * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, counts, means, shown, chosen,
- * steps, epochs}.  state: {run, stage, metric, more} of the URL.  The same object comes back while
- * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has no counts.
+ * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen, views,
+ * view, steps, epochs, origin}.  state: of the URL.  The same object comes back while
+ * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has nothing but means.
+ * origin: when the stage began, ms.  views: those that the
+ * stage has; view: the one asked for if it is among them.  steps null where the view shows none.
  */
 export function createLoader(get) {
     let last = null; // {run (the answer), view (what of the URL matters), data}
+    let catalogue = null;
+    let answers = { run: null, stage: null, known: new Map() }; // what the same run has been asked: a zoom asks for steps only
 
     return async function load(state, signal) {
         const run = await get(runPath(state.run), signal);
-        const view = JSON.stringify([state.run, state.stage, state.metric, state.more]);
+        const view = JSON.stringify(VIEW_KEYS.map(key => state[key]));
         if (last && last.run === run && last.view === view)
             return last.data;
-        const catalogue = readCatalogue(await get('/api/v1/metrics', signal));
-        const data = { run, catalogue, stage: chooseStage(run, state.stage), counts: [], means: [], shown: [], chosen: null, steps: null, epochs: null };
-        if (data.stage !== null) {
-            const series = seriesOf(run, data.stage);
-            data.counts = series.counts;
+        catalogue ??= readCatalogue(await get('/api/v1/metrics', signal));
+        const stage = chooseStage(run, state.stage);
+        if (answers.run !== run || answers.stage !== stage)
+            answers = { run, stage, known: new Map() };
+        const { known } = answers;
+        const once = async question => {
+            if (known.size > KNOWN_MAX)
+                known.clear();
+            if (!known.has(question))
+                known.set(question, await get(question, signal));
+            return known.get(question);
+        };
+        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, origin: undefined };
+        if (stage !== null) {
+            const series = seriesOf(run, stage);
+            data.heads = series.heads;
             data.means = series.means;
-            data.shown = state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
-            data.chosen = chooseMetric(catalogue, series.counts, state.metric);
-            Object.assign(data, await numbers(get, data, signal));
+            data.chosen = chooseMetric(catalogue, series.heads, state.metric);
+            data.views = viewsOf(data.chosen);
+            data.view = data.views.some(v => v.view === state.view) ? state.view : 'charts';
+            data.shown = data.view !== 'charts' ? [] : state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
+            Object.assign(data, await numbers(once, data, state));
         }
         last = { run, view, data };
         return data;
     };
 }
 
-async function numbers(get, { run, stage, chosen, shown }, signal) {
-    const asked = [...chosen ? [chosen.selector] : [], ...shown.map(s => meanSelector(s.name))];
-    const evidence = chosen ? evidenceSelectors(chosen).filter(s => !asked.includes(s)) : [];
-    const ask = async (rest, selectors, query) => {
+async function numbers(once, { run, stage, chosen, shown, view }, state) {
+    const selectors = [...chosen ? [chosen.selector] : [], ...shown.map(s => meanSelector(s.name))];
+    const question = (rest, part, query) => path(runPath(run.id, rest), { stage, metric: part.join(','), ...query });
+    const ask = async (rest, query) => {
         let answer = null;
         for (let i = 0; i < selectors.length; i += SELECTORS_MAX) {
-            const metric = selectors.slice(i, i + SELECTORS_MAX).join(',');
-            const part = await get(path(runPath(run.id, rest), { stage, metric, ...query }), signal);
+            const asked = question(rest, selectors.slice(i, i + SELECTORS_MAX), query);
+            const part = await once(asked);
             answer = answer === null ? part : merge(answer, part);
         }
         return answer;
     };
-    const epochs = await ask('/epochs', asked, {});
-    const steps = await ask('/steps', [...asked, ...evidence], { points: POINTS });
-    return { epochs, steps };
+    const zoom = { from: state.from, to: state.to, points: POINTS, window: state.window };
+    const epochs = await ask('/epochs', {});
+    if (view !== 'charts')
+        return { epochs };
+    const steps = await ask('/steps', zoom);
+    let origin = steps?.time[0];
+    // the relative time counts from the start of the stage, which a zoom may not hold
+    if (state.x === 'relative' && state.from !== undefined && state.from !== '')
+        origin = (await once(question('/steps', selectors.slice(0, 1), { points: 1 }))).time[0];
+    return { epochs, steps, origin };
+}
+
+/** The questions behind a chart, for people: {steps, epochs}. */
+export function chartPaths(run, stage, selector, state) {
+    const of = (rest, query) => path(runPath(run, rest), { stage, metric: selector, ...query });
+    return { epochs: of('/epochs', {}), steps: of('/steps', { from: state.from, to: state.to, points: POINTS, window: state.window }) };
 }
 
 // Two parts of one question.  Should the run have moved between them, the next pulse repairs it.

@@ -4,9 +4,13 @@
 // from half a position before their first step to half a position after their last, so that an epoch
 // of a single step has a width too.
 // 1. x rises strictly.
-// 2. undefined: this column has no entry here (the line goes on); null: the value is undefined (a gap).
+// 2. The axis may show something else than positions (axis.js); what is shown never falls.
+// 3. undefined: this column has no entry here (the line goes on); null: the value is undefined (a gap).
+
+import { createAxis } from './axis.js';
 
 const HALF = 0.5;
+const STAIRS = ['epoch', 'low', 'high', 'mean'];
 
 /**
  * spansOf(steps, epochs, selector) -> [{epoch, start, end, value, low, high, mean}], one for each
@@ -38,13 +42,15 @@ function scalar(value) {
 }
 
 /**
- * chartData(steps, epochs, selector): everything the chart module needs.
+ * chartData(steps, epochs, selector, view): everything the chart module needs.
+ * view: {from, to, axis, origin, log, marked}: the zoom ('' for an open end), what the axis shows (axis.js), whether the
+ * y axis is logarithmic, and {epoch, steps} to mark; all may be left out.
  * Returns {
- *   x, columns: {step, min, max, epoch, low, high, mean},   arrays as long as x
+ *   x, shown, columns: {step, min, max, epoch, low, high, mean},   arrays as long as x; shown: x as the axis shows it
  *   has: {band, interval, mean},                            whether those columns show anything
- *   spans, selector, steps }
+ *   spans, selector, steps, axis, view, marks: [position] }
  */
-export function chartData(steps, epochs, selector) {
+export function chartData(steps, epochs, selector, view = {}) {
     const metric = steps.metrics[selector] ?? { value: [], min: [], max: [] };
     const spans = spansOf(steps, epochs, selector);
     const x = [...new Set([...steps.x, ...edges(spans)])].sort((a, b) => a - b);
@@ -75,7 +81,20 @@ export function chartData(steps, epochs, selector) {
         has.interval ||= span.low !== null && span.high !== null;
         has.mean ||= span.mean !== null;
     });
-    return { x, columns, has, spans, selector, steps };
+    if (view.log)
+        for (const column of Object.values(columns))
+            column.forEach((value, k) => { if (value <= 0) column[k] = null; }); // no logarithm: a gap
+    const axis = createAxis(view.axis ?? 'step', steps, spans, view.origin);
+    return { x, shown: x.map(axis.forward), columns, has, spans, selector, steps, axis, view, marks: marksOf(view.marked, spans, epochs) };
+}
+
+// the positions of the steps of an epoch that are to be marked
+function marksOf(marked, spans, epochs) {
+    const span = marked && spans.find(s => s.epoch === marked.epoch);
+    if (!span)
+        return [];
+    const { first_step } = epochs.epochs.find(e => e.epoch === marked.epoch);
+    return marked.steps.map(step => span.start + HALF + step - first_step);
 }
 
 function edges(spans) {
@@ -83,20 +102,36 @@ function edges(spans) {
 }
 
 /**
- * yRange(data, bounds): what the y axis shows: all that is drawn, some air around it, never past the
- * metric's own bounds ([low, high] or null).  null: nothing to draw.
+ * yRange(data, bounds): what the y axis shows: all that is drawn within the zoom, some air around it, never
+ * past the metric's own bounds ([low, high] or null).  null: nothing to draw.
  */
 export function yRange(data, bounds) {
+    const positions = zoomOf(data);
     let low = Infinity;
     let high = -Infinity;
-    for (const name of Object.keys(data.columns))
-        for (const value of data.columns[name])
-            if (typeof value === 'number' && Number.isFinite(value)) {
-                low = Math.min(low, value);
-                high = Math.max(high, value);
+    for (const name of Object.keys(data.columns)) {
+        let held = null; // stairs come in from before the zoom
+        data.columns[name].forEach((value, k) => {
+            if (typeof value !== 'number' || !Number.isFinite(value))
+                return;
+            if (data.x[k] < positions[0]) {
+                held = value;
+                return;
             }
+            if (data.x[k] > positions[1])
+                return;
+            low = Math.min(low, value);
+            high = Math.max(high, value);
+        });
+        if (held !== null && STAIRS.includes(name)) {
+            low = Math.min(low, held);
+            high = Math.max(high, held);
+        }
+    }
     if (low > high)
         return null;
+    if (data.view.log)
+        return [low / 1.15, high * 1.15];
     const air = (high - low || Math.abs(high) || 1) * 0.08;
     low -= air;
     high += air;
@@ -107,17 +142,23 @@ export function yRange(data, bounds) {
     return low < high ? [low, high] : [low - 0.5, low + 0.5];
 }
 
-/** xRange(data): from the first edge to the last. */
+// the zoom as positions, half a step around
+function zoomOf({ x, view }) {
+    const from = view.from ?? '';
+    const to = view.to ?? '';
+    return [from === '' ? x[0] ?? 0 : from - HALF, to === '' ? Math.max(x[x.length - 1] ?? 0, from === '' ? -Infinity : from) : to + HALF];
+}
+
+/** xRange(data): from the first edge to the last, or the zoom; as the axis shows it. */
 export function xRange(data) {
     if (data.x.length === 0)
         return null;
-    const first = data.x[0];
-    const last = data.x[data.x.length - 1];
+    const [first, last] = zoomOf(data).map(data.axis.forward);
     return first < last ? [first, last] : [first - 1, last + 1];
 }
 
 /**
- * readAt(data, x): what stands at a position: the nearest entry of the steps, and its epoch.
+ * readAt(data, x): what stands at a position (not as shown): the nearest entry of the steps, and its epoch.
  * null where there is nothing.
  */
 export function readAt(data, x) {
@@ -129,7 +170,7 @@ export function readAt(data, x) {
     const span = data.spans.find(s => s.epoch === steps.epoch[i]) ?? null;
     return {
         x: steps.x[i], epoch: steps.epoch[i], step: steps.step[i], width: steps.width,
-        samples: steps.samples?.[i] ?? null, batches: steps.batches?.[i] ?? null,
+        time: steps.time?.[i] ?? null, samples: steps.samples?.[i] ?? null, batches: steps.batches?.[i] ?? null,
         value: scalar(metric?.value[i]), min: scalar(metric?.min?.[i]), max: scalar(metric?.max?.[i]),
         span
     };

@@ -18,6 +18,17 @@ function text(length) {
     return value => value.length > 0 && value.length <= length && !/[\u0000-\u001f\u007f]/.test(value) ? value : null;
 }
 
+function oneOf(...words) {
+    return value => words.includes(value) ? value : null;
+}
+
+const COUNT = /^(0|[1-9][0-9]{0,15})$/;
+function count(low, high = Number.MAX_SAFE_INTEGER) {
+    return value => COUNT.test(value) && Number(value) >= low && Number(value) <= high ? Number(value) : null;
+}
+
+const flag = oneOf('1');
+
 // Each parameter: its default and how text becomes a value (null: not acceptable, take the default).
 // `auto` (the empty string) lets the view choose by what the run has.
 export const PARAMETERS = Object.freeze({
@@ -27,7 +38,20 @@ export const PARAMETERS = Object.freeze({
     metric: { initial: '', read: matching(SELECTOR) },
     sort: { initial: '-created_at', read: matching(SORT) },
     cursor: { initial: '', read: text(512) },
-    more: { initial: false, read: value => value === '1' ? true : null }
+    q: { initial: '', read: text(512) },
+    columns: { initial: '', read: text(1024) },
+    more: { initial: false, read: value => flag(value) && true },
+    // a run: which view of it, and what it shows
+    view: { initial: 'charts', read: oneOf('charts', 'classes', 'confusion', 'curves') },
+    epoch: { initial: '', read: count(0) },             // the last
+    x: { initial: 'step', read: oneOf('step', 'epoch', 'relative', 'time') },
+    from: { initial: '', read: count(0) },              // the zoom, in positions of the steps answer, both included;
+    to: { initial: '', read: count(0) },                // no `to`: up to the right edge, and along with it
+    window: { initial: '', read: count(2, 1e9) },
+    log: { initial: false, read: value => flag(value) && true },
+    show: { initial: '', read: matching(/^[a-z-]{1,40}$/) }, // the finding whose steps are marked
+    norm: { initial: 'counts', read: oneOf('counts', 'true', 'pred') },
+    class: { initial: '', read: count(0, 65535) }
 });
 
 export const INITIAL = Object.freeze(Object.fromEntries(
@@ -42,6 +66,8 @@ export function parse(search) {
         const value = given === null ? null : parameter.read(given);
         state[name] = value === null ? parameter.initial : value;
     }
+    if (state.from !== '' && state.to !== '' && state.from >= state.to)
+        state.from = state.to = '';
     return Object.freeze(state);
 }
 

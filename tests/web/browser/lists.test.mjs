@@ -120,7 +120,7 @@ test('garbage in the address falls back to what is there', async () => {
     await page.waitForSelector('.projects');
     await page.visit('?run=table-val&stage=gone&metric=nonsense.macro');
     await page.waitForSelector('#accumulated');
-    assert.equal(await page.locator('label:has-text("Stage") select').inputValue(), 'val');
+    assert.equal(await page.locator('select[name=stage]').inputValue(), 'val');
     assert.equal(await textOf(page.locator('figcaption h2').first()), 'Accuracy, macro');
     await page.done();
 });

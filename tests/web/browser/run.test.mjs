@@ -31,6 +31,7 @@ test('cats and dogs sorted by class: 82.8 % against 41.4 %, with the reason', as
     assert.equal(await textOf(page.locator('#accumulated')), '82.8 %');
     assert.equal(await textOf(page.locator('#mean-of-steps')), '41.4 %');
     assert.equal(await textOf(page.locator('#gap')), '\u221241.4 points');
+    await page.waitForSelector('.findings');
     assert.match(await textOf(page.locator('#finding')), /^Averaging the 12 step values gives 41\.4 %.* in each of the 12 steps all samples belong to one class/);
     for (const colour of ['--series-epoch', '--series-mean', '--series-step'])
         assert.ok(await countPixels(page, colour) > 50, `${colour} is drawn`);
@@ -60,7 +61,8 @@ test('every epoch of the table is what the API answers', async () => {
     assert.deepEqual(rows, epochs.slice().reverse().map(e => ({
         epoch: e.epoch, steps: e.steps, samples: e.samples, values: [e.metrics.accuracy.value, e.metrics.accuracy.mean_of_steps]
     })));
-    assert.match(await textOf(page.locator('#finding')), /between 18 and 64 samples/);
+    assert.match(await textOf(page.locator('#finding')), /Averaging the \d+ step values gives .*: batches of different sizes/);
+    assert.match(await textOf(page.locator('.findings')), /The last of 2 steps has 18 decisions, all others 64/);
     assert.match(await textOf(page.locator('.figure-accumulated')), /95 %: \d\d\.\d % to \d\d\.\d %/);
     await page.done();
 });
@@ -69,12 +71,12 @@ test('the menus change the address and the numbers, and Back undoes it', async (
     const page = await openPage(browser, server);
     await page.visit('?run=ragged');
     await page.waitForSelector('#accumulated');
-    await page.selectOption('label:has(.field-label:text-is("Metric")) select', 'f1');
+    await page.selectOption('select[name=metric]', 'f1');
     await page.waitForFunction(() => document.querySelector('figcaption h2').textContent === 'F1 score, macro');
     assert.equal(new URL(page.url()).search, '?run=ragged&metric=f1.macro');
     const last = (await epochsOf('ragged', 'test', 'f1.macro,f1.weighted')).epochs.at(-1).metrics;
     assert.equal(await valueOf(page, 'accumulated'), last['f1.macro'].value);
-    await page.selectOption('label:has(.field-label:text-is("Average")) select', 'weighted');
+    await page.selectOption('select[name=average]', 'weighted');
     await page.waitForFunction(() => document.querySelector('figcaption h2').textContent === 'F1 score, weighted');
     assert.equal(await valueOf(page, 'accumulated'), last['f1.weighted'].value);
     await page.goBack();
@@ -151,29 +153,33 @@ test('what the counts cannot give is disabled, exactly where the server refuses 
         'm-binary-totals': { task: 'binary', correct: 3, total: 4 },
         'm-labels': { task: 'multilabel', ...perClass, tn: [5, 6, 7] },
         'm-labels-totals': { task: 'multilabel', correct: 3, total: 4 },
-        'm-all': { ...perClass, scores: { thresholds: 3, pos: [[0, 1, 3], [1, 1, 1], [0, 1, 1]], neg: [[3, 1, 1], [3, 2, 1], [5, 1, 1]] },
-            calibration: { bins: 2, count: [2, 7, 0], confidence: [0.8, 5.6, 0], correct: [1, 5, 0] }, exact: [3, 4], sums: { nll: [20, 10] },
-            regression: { n: 2, mean_target: 1, mean_prediction: 1.5, m2_target: 2, m2_prediction: 1, c: 1, sum_error: -1, sum_abs_error: 2, sum_squared_error: 3 } },
-        'm-scores': { task: 'binary', scores: { thresholds: 3, pos: [[0, 1, 3]], neg: [[3, 1, 1]] } }
+        'm-scores': { scores: { thresholds: 3, pos: [[0, 1, 2], [0, 2, 1], [1, 1, 1]], neg: [[3, 2, 1], [3, 2, 1], [4, 2, 0]] } },
+        'm-labels-scores': { task: 'multilabel', scores: { thresholds: 3, pos: [[0, 1, 2], [0, 2, 1]], neg: [[3, 2, 1], [3, 2, 1]] } },
+        'm-many': {
+            ...perClass, exact: [3, 9], calibration: { bins: 2, count: [1, 8, 0], confidence: [0.25, 6, 0], correct: [0, 6, 0] },
+            regression: { n: 2, mean_target: 1, mean_prediction: 1, m2_target: 2, m2_prediction: 2, c: 1, sum_error: 0, sum_abs_error: 1, sum_squared_error: 2 },
+            sums: { nll: [12, 9] }
+        }
     };
     const page = await openPage(browser, server);
     for (const [run, counts] of Object.entries(shapes)) {
         await server.post(run, { stage: 'test', epoch: 0, step: 0, ...counts });
         await page.visit('?run=' + run);
         await page.waitForSelector('#accumulated');
-        const options = await page.$$eval('label select', selects => selects.map(s => [...s.options].map(o => [o.value, o.disabled])));
-        const [, metrics, averages = [['', false]]] = options;
+        const optionsOf = name => page.$$eval(`select[name=${name}] option`, all => all.map(o => [o.value, o.disabled]));
+        const metrics = await optionsOf('metric');
+        const averages = await optionsOf('average');
         const catalogue = Object.fromEntries((await server.get('/api/v1/metrics')).metrics.map(m => [m.name, m]));
         for (const [metric, isDisabled] of metrics) {
             // a metric is offered if any of its averages can be had as one line
             const all = catalogue[metric.split('@')[0]].averages;
-            const tried = all.length === 0 || run.startsWith('m-binary') ? [''] : all.filter(a => a !== 'none').map(a => '.' + a);
+            const tried = all.length === 0 || counts.task === 'binary' ? [''] : all.filter(a => a !== 'none').map(a => '.' + a);
             const statuses = await Promise.all(tried.map(a => server.status(`/api/v1/runs/${run}/epochs?stage=test&metric=${metric}${a}`)));
             assert.equal(isDisabled, !statuses.includes(200), `${run}: ${metric} gave ${statuses}`);
         }
-        const shown = await page.locator('label:has(.field-label:text-is("Metric")) select').inputValue();
+        const head = (await page.locator('select[name=metric]').inputValue()).split('@')[0];
         for (const [average, isDisabled] of averages.filter(([a]) => a !== 'none')) {
-            const chosen = `${shown}${average && '.' + average}`;
+            const chosen = `${head}.${average}`;
             assert.equal(isDisabled, await server.status(`/api/v1/runs/${run}/epochs?stage=test&metric=${chosen}`) !== 200, `${run}: ${chosen}`);
         }
     }
@@ -231,14 +237,15 @@ test('the keyboard reaches links, menus and the steps of the chart', async () =>
     await page.visit('?run=catdog');
     await page.waitForSelector('#accumulated');
     const reached = [];
-    for (let i = 0; i < 8; i++) {
+    for (let i = 0; i < 15; i++) {
         await page.keyboard.press('Tab');
         reached.push(await page.evaluate(() => {
             const e = document.activeElement;
-            return e.matches('.plot') ? 'chart' : e.tagName === 'SELECT' ? e.closest('label').querySelector('.field-label').textContent : e.textContent.trim();
+            return e.matches('.plot') ? 'chart' : e.tagName === 'SELECT' ? e.ariaLabel ?? e.closest('label').querySelector('.field-label').textContent : e.matches('input') ? e.name : e.textContent.trim();
         }));
     }
-    assert.deepEqual(reached.slice(0, 6), ['Tally', 'golden', 'Stage', 'Metric', 'Average', 'chart']);
+    assert.deepEqual(reached.slice(0, 14), ['Tally', 'Colours', '?', 'golden', 'Charts', 'Classes', 'Confusion matrix', 'Stage', 'Metric', 'Average', 'X axis', 'Step values', 'log', '\u22ef']);
+    assert.equal(reached[14], 'chart');
     await page.locator('.plot').first().focus();
     await page.keyboard.press('ArrowLeft'); // the first key puts the cursor on the last step
     await page.keyboard.press('ArrowLeft');

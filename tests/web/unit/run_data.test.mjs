@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createLoader } from '../../../web/src/run_data.js';
 
-const METRICS = { metrics: [{ name: 'accuracy', title: 'Accuracy', arguments: [], averages: ['micro', 'macro'], default: 'micro', range: [0, 1], formula: '' }] };
-const state = { run: 'r', stage: '', metric: '', more: false };
+const METRICS = { metrics: [{ name: 'accuracy', title: 'Accuracy', kind: 'counts', needs_by_task: { multiclass: { micro: 'totals', macro: 'classes' } },
+    arguments: [], averages: ['micro', 'macro'], default: 'micro', range: [0, 1], formula: '' }] };
+const state = { run: 'r', stage: '', metric: '', more: false, view: 'charts', from: '', to: '', window: '', x: 'step' };
 
 function server(run) {
     const asked = [];
@@ -16,7 +17,7 @@ function server(run) {
         if (path.includes('/epochs'))
             return { epochs: [{ epoch: 0, metrics: Object.fromEntries(metrics.map(m => [m, { value: 1 }])) }] };
         if (path.includes('/steps'))
-            return { x: [0], metrics: Object.fromEntries(metrics.map(m => [m, { value: [1] }])) };
+            return { x: [0], time: [5], metrics: Object.fromEntries(metrics.map(m => [m, { value: [1] }])) };
         return answers.run;
     };
     return { asked, answers, load: createLoader(get) };
@@ -32,7 +33,7 @@ test('while the run has not changed only its document is asked for', async () =>
     assert.equal(asked.length, 5);
     answers.run = { ...answers.run };
     assert.notEqual(await load(state), first);
-    assert.equal(asked.length, 9);
+    assert.equal(asked.length, 8, 'the document, epochs and steps; the catalogue stays');
 });
 
 test('another choice asks anew though the run has not changed', async () => {
@@ -65,8 +66,29 @@ test('a stage with nothing but means has no headline', async () => {
     assert.deepEqual(data.means.map(s => s.name), ['loss', 'alpha']);
 });
 
-test('the steps bring the evidence for single-class batches', async () => {
-    const { asked, load } = server({ id: 'r', series: [series('main', 'confusion', { num_classes: 2 })] });
+test('a zoom asks for the steps only, with its ends and its window', async () => {
+    const { asked, load } = server({ id: 'r', series: [series('main', 'confusion')] });
     await load(state);
-    assert.ok(asked.some(p => p.includes('/steps?') && p.includes('metric=accuracy.macro,accuracy,specificity.weighted&')));
+    const from = asked.length;
+    await load({ ...state, from: 100, to: 200, window: 10 });
+    assert.deepEqual(asked.slice(from), ['/api/v1/runs/r', '/api/v1/runs/r/steps?stage=val&metric=accuracy.macro&from=100&to=200&points=1000&window=10']);
+    await load(state);
+    assert.equal(asked.length, from + 3, 'zooming out asks for nothing again');
+});
+
+test('in a zoom the relative time still counts from the start', async () => {
+    const { asked, load } = server({ id: 'r', series: [series('main', 'confusion')] });
+    const data = await load({ ...state, from: 100, x: 'relative' });
+    assert.ok(asked.at(-1).endsWith('/steps?stage=val&metric=accuracy.macro&points=1'), asked.at(-1));
+    assert.equal(data.origin, 5);
+});
+
+test('a view that the stage has not is the charts; others need no steps', async () => {
+    const { asked, load } = server({ id: 'r', series: [series('main', 'totals'), series('loss', 'mean')] });
+    assert.equal((await load({ ...state, view: 'classes' })).view, 'charts');
+    const other = server({ id: 'r', series: [series('main', 'classes'), series('loss', 'mean')] });
+    const data = await other.load({ ...state, view: 'classes' });
+    assert.deepEqual([data.view, data.views.map(v => v.view), data.steps], ['classes', ['charts', 'classes'], null]);
+    assert.equal(other.asked.filter(p => p.includes('/steps')).length, 0);
+    assert.ok(asked.some(p => p.includes('/steps')));
 });

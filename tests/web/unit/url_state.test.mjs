@@ -11,7 +11,8 @@ test('an empty address is the default state, and the default state is an empty a
 test('what is written is read back, for every parameter', () => {
     const state = {
         project: 'a.b-c_d', run: 'r-1.x', stage: 'val', metric: 'parity:fbeta@0.5.macro',
-        sort: '-val/accuracy.macro@last,name', cursor: 'abc+/=&#\u732b', more: true
+        sort: '-val/accuracy.macro@last,name', cursor: 'abc+/=&#\u732b', more: true, q: 'lr>0.01 tag:"a b"', columns: 'config.lr,val/loss@best',
+        view: 'confusion', epoch: 3, x: 'relative', from: 10, to: 20, window: 100, log: true, show: 'ragged-batches', norm: 'pred', class: 7
     };
     assert.deepEqual(Object.keys(state).sort(), Object.keys(PARAMETERS).sort());
     assert.deepEqual({ ...parse(write(state)) }, state);
@@ -31,6 +32,10 @@ test('garbage falls back to the default', () => {
     for (const search of ['?metric=a,b', '?metric=<x>', '?metric=.macro'])
         assert.equal(parse(search).metric, '', search);
     assert.equal(parse('?more=2').more, false);
+    for (const from of ['-1', '1.5', '01', '1e3', 'x', '9007199254740992'])
+        assert.equal(parse('?from=' + from).from, '', from);
+    assert.deepEqual([parse('?from=20&to=10').from, parse('?from=20&to=10').to], ['', ''], 'an empty zoom');
+    assert.equal(parse('?view=source').view, 'charts');
     assert.equal(parse('?sort=%20').sort, INITIAL.sort);
     assert.equal(parse('?project=' + encodeURIComponent('<b>')).project, '');
     assert.deepEqual({ ...parse('?nobody=knows&__proto__=1') }, { ...INITIAL });

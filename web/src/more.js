@@ -1,0 +1,63 @@
+// What can be done with anything that is shown: the request behind it, its CSV, its picture, its table.
+
+import { html, useEffect, useRef, useState } from './preact.js';
+import { usePlace } from './hooks.js';
+import { getCommand } from './curl.js';
+
+const SAID_MS = 2000;
+
+function save(url, name) {
+    const link = document.createElement('a');
+    link.href = url;
+    link.download = name;
+    link.click();
+}
+
+const fileName = text => text.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^-+|-+$/g, '') || 'tally';
+
+/**
+ * name: of what is shown.  paths: [[word, path]], the questions behind it; csv: which of them has a CSV (all).
+ * asTable, onTable: shown where there is a table to switch to.  picture: gives a canvas, or null.
+ */
+export function More({ name, paths, csv = true, asTable, onTable, picture }) {
+    const { signedIn } = usePlace();
+    const [said, say] = useState('');
+    const box = useRef(null);
+    useEffect(() => {
+        const away = event => box.current?.contains(event.target) || box.current?.removeAttribute('open');
+        addEventListener('pointerdown', away);
+        return () => removeEventListener('pointerdown', away);
+    }, []);
+    const close = () => {
+        box.current.removeAttribute('open');
+        box.current.querySelector('summary').focus();
+    };
+    const copy = async path => {
+        const text = getCommand(location.origin, path, signedIn);
+        try {
+            await navigator.clipboard.writeText(text);
+            say('Copied');
+        } catch {
+            say(text); // no clipboard over plain http: the text can be selected
+            return;
+        }
+        setTimeout(() => say(''), SAID_MS);
+        close();
+    };
+    const png = () => {
+        save(picture().toDataURL('image/png'), `${fileName(name)}.png`);
+        close();
+    };
+    const many = paths.length > 1;
+    const withFormat = path => `${path}${path.includes('?') ? '&' : '?'}format=csv`;
+    return html`<details class="more" ref=${box} onKeyDown=${event => event.key === 'Escape' && close()}>
+        <summary aria-label="Copy or save ${name}" title="Copy, save, table">\u22ef</summary>
+        <div class="more-list">
+            ${onTable && html`<button type="button" onClick=${() => { onTable(); close(); }}>${asTable ? 'Show as a chart' : 'Show as a table'}</button>`}
+            ${paths.map(([word, path]) => html`<button type="button" key=${word} onClick=${() => copy(path)}>Copy as curl${many && `: ${word}`}</button>`)}
+            ${csv && paths.map(([word, path]) => html`<a key=${word} href=${withFormat(path)} download=${`${fileName(`${name} ${word}`)}.csv`} onClick=${close}>CSV${many && `: ${word}`}</a>`)}
+            ${picture && html`<button type="button" onClick=${png}>Picture (PNG)</button>`}
+            <span role="status" class="more-said">${said}</span>
+        </div>
+    </details>`;
+}

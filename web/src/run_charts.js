@@ -1,0 +1,115 @@
+// The charts of a run: the headline with the card beside it, the weighted means, the epochs as a table.
+
+import { html, useMemo } from './preact.js';
+import { path, runPath } from './app_api.js';
+import { useAnswer, usePlace } from './hooks.js';
+import { Link } from './parts.js';
+import { ChartPanel } from './chart_panel.js';
+import { Card, Findings } from './run_card.js';
+import { ChartMenus } from './run_menus.js';
+import { chartPaths } from './run_data.js';
+import { lastPosition } from './axis.js';
+import { chartData, spansOf } from './series.js';
+import { explain } from './explain.js';
+import { meanSelector, metricTitle, unitOf } from './catalogue.js';
+import { difference, integer, inUnit, plural } from './format.js';
+
+const EPOCH_ROWS = 200;
+const DIAGNOSIS_MS = 10000; // one scan of the epoch: not with every batch of a live run
+
+export function Charts({ data }) {
+    const { state } = usePlace();
+    const { chosen, steps, epochs, means, run, stage } = data;
+    const unit = chosen && unitOf(chosen.entry);
+    const last = epochs.epochs[epochs.epochs.length - 1];
+    const findings = useDiagnosis(data, last);
+    const marked = useMemo(() => {
+        const found = findings.find(f => f.id === state.show);
+        return found && last ? { epoch: last.epoch, steps: found.steps } : null;
+    }, [findings, state.show]);
+    const view = { from: state.from, to: state.to, axis: state.x, origin: state.x === 'relative' ? data.origin : undefined, window: state.window, marked };
+    const headline = useMemo(() => chosen && chartData(steps, epochs, chosen.selector, view), [data, state.from, state.to, state.x, marked]);
+    const finding = chosen && explain({ epoch: last, chosen, unit, findings });
+    const lastX = useMemo(() => Math.max(lastPosition(epochs.epochs), state.to === '' ? steps.x[steps.x.length - 1] ?? 0 : 0), [data]);
+    const show = id => ({ ...state, ...zoomOn(id, data, last), show: id });
+    return html`
+        <${ChartMenus} hasMeans=${means.length > 0} />
+        ${chosen && html`
+            <div class="headline">
+                <${ChartPanel} title=${metricTitle(chosen)} data=${headline} unit=${unit} bounds=${chosen.entry.range} size="large"
+                    epochName=${chosen.entry.kind === 'counts' ? 'epoch, counts added' : 'epoch, states added'} last=${lastX}
+                    paths=${chartPaths(run.id, stage, chosen.selector, state)} />
+                <${Card} epoch=${last} chosen=${chosen} finding=${finding} unit=${unit} show=${show} />
+            </div>`}
+        ${last && html`<${Findings} epoch=${last.epoch} findings=${findings} show=${show} />`}
+        ${means.length > 0 && html`<${Means} data=${data} view=${view} last=${lastX} />`}
+        ${chosen && html`<${Epochs} epochs=${epochs.epochs} chosen=${chosen} unit=${unit} />`}`;
+}
+
+const NONE = [];
+
+function useDiagnosis(data, last) {
+    const { run, stage, chosen } = data;
+    const question = last ? path(runPath(run.id, '/diagnosis'), { stage, epoch: last.epoch, name: chosen && chosen.entry.kind !== 'mean' ? chosen.series.name : '' }) : null;
+    const answer = useAnswer(question, run, run.status === 'running' ? DIAGNOSIS_MS : 0).data;
+    return answer && answer.epoch === last?.epoch && answer.stage === stage ? answer.findings : NONE;
+}
+
+// to see the steps of an epoch among many, zoom to it
+function zoomOn(id, { steps, epochs, chosen }, last) {
+    const span = id !== '' && chosen && epochs.epochs.length > 1 ? spansOf(steps, epochs, chosen.selector).find(s => s.epoch === last.epoch) : null;
+    return span ? { from: Math.max(0, Math.ceil(span.start)), to: '' } : {};
+}
+
+function Means({ data, view, last }) {
+    const { state } = usePlace();
+    const { means, shown, steps, epochs, run, stage } = data;
+    const charts = useMemo(() => shown.map(series => ({
+        series, data: chartData(steps, epochs, meanSelector(series.name), { ...view, log: state.log })
+    })), [data, state.from, state.to, state.x, state.log, view.marked]);
+    return html`<section aria-label="Weighted means">
+        <div class="charts">
+            ${charts.map(({ series, data: chart }) => html`<${ChartPanel} key=${series.name} title=${series.name}
+                note=${nonfinite(epochs, meanSelector(series.name))} data=${chart} unit="number" bounds=${null} size="small" last=${last}
+                paths=${chartPaths(run.id, stage, meanSelector(series.name), state)} />`)}
+        </div>
+        ${shown.length < means.length && html`<p><${Link} class="button"
+            to=${{ ...state, more: true }}>Show all ${means.length} series</${Link}></p>`}
+    </section>`;
+}
+
+function nonfinite(epochs, selector) {
+    const count = epochs.epochs.reduce((sum, e) => sum + (e.metrics[selector]?.nonfinite ?? 0), 0);
+    return count > 0 ? `${plural(count, 'batch').replace('batchs', 'batches')} NaN or infinite, left out` : '';
+}
+
+function Epochs({ epochs, chosen, unit }) {
+    const rows = epochs.slice(-EPOCH_ROWS).reverse();
+    const withInterval = rows.some(e => typeof e.metrics[chosen.selector]?.low === 'number');
+    const withMean = rows.some(e => e.metrics[chosen.selector]?.mean_of_steps !== undefined);
+    return html`<section>
+        <h2>Epochs</h2>
+        <div class="table-scroll" tabindex="0" role="region" aria-label="Epochs">
+            <table>
+                <thead><tr>
+                    <th scope="col" class="numeric">Epoch</th><th scope="col" class="numeric">Steps</th><th scope="col" class="numeric">Samples</th>
+                    <th scope="col" class="numeric">${metricTitle(chosen)}</th>
+                    ${withInterval && html`<th scope="col" class="numeric">95\u00a0% interval</th>`}
+                    ${withMean && html`<th scope="col" class="numeric">Mean of the steps</th><th scope="col" class="numeric">Gap</th>`}
+                </tr></thead>
+                <tbody>${rows.map(e => {
+                    const m = e.metrics[chosen.selector] ?? {};
+                    const gap = typeof m.mean_of_steps === 'number' && typeof m.value === 'number' ? m.mean_of_steps - m.value : null;
+                    return html`<tr key=${e.epoch}>
+                        <th scope="row" class="numeric">${integer(e.epoch)}</th><td class="numeric">${integer(e.steps)}</td><td class="numeric">${integer(e.samples)}</td>
+                        <td class="numeric"><data value=${m.value ?? ''}><b>${inUnit(m.value, unit)}</b></data></td>
+                        ${withInterval && html`<td class="numeric muted">${typeof m.low === 'number' ? `${inUnit(m.low, unit)} to ${inUnit(m.high, unit)}` : '\u2013'}</td>`}
+                        ${withMean && html`<td class="numeric"><data value=${m.mean_of_steps ?? ''}>${inUnit(m.mean_of_steps, unit)}</data></td>
+                            <td class="numeric">${difference(gap, unit)}</td>`}
+                    </tr>`;
+                })}</tbody>
+            </table>
+        </div>
+        ${epochs.length > rows.length && html`<p class="muted">The last ${rows.length} of ${plural(epochs.length, 'epoch')}.</p>`}
+    </section>`;
+}
