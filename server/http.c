@@ -429,14 +429,14 @@ int http_start(struct http **out, const struct http_options *options, struct pro
             rc = problem_set(p, PROBLEM_INTERNAL, NULL, "cannot start the HTTP library: %s", strerror(errno));
             break;
         }
+    *out = h; /* before anybody can knock: handlers read it */
     if (rc == OK)
         rc = listener_start(h->listener, p);
     if (rc != OK) {
+        *out = NULL;
         http_stop(h);
-        return rc;
     }
-    *out = h;
-    return OK;
+    return rc;
 }
 
 uint16_t http_port(const struct http *h)

@@ -95,6 +95,8 @@ struct http_options {
     unsigned n_network_threads, n_workers; /* 0: chosen from the cores */
 };
 
+/** http_start(out, options, p): listen and answer.  out is set before the first request is read, since its
+ *  handler may look at it; NULL again on failure.  The problem's text is for the operator. */
 int http_start(struct http **out, const struct http_options *options, struct problem *p);
 uint16_t http_port(const struct http *h);
 
