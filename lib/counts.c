@@ -141,7 +141,8 @@ static int counts_add_body(struct state *s, const struct pack_reader *body, cons
     (void)key;
     (void)batches;
     struct pack_reader r = *body;
-    struct body_sums sums = {0};
+    struct class_entry kept[BODY_KEPT];
+    struct body_sums sums = {.kept = kept};
     int64_t total;
     if (!counts_body_check(&r, &s->shape, &sums) || r.at != r.end)
         return ERR_CORRUPT;

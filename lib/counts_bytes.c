@@ -1,8 +1,8 @@
 /*
  * Classification counts as bytes: reading them with every check, adding them, writing them.
  *
- * A body is read twice: once to check it and to learn its sums, and only then to add it, so that bad
- * bytes and overflows are found before anything changed.
+ * A body is checked whole, and its sums are learnt, before any of it is added, so that bad bytes and overflows
+ * are found before anything changed.  A short list of classes is kept meanwhile; else the body is read again.
  */
 #include <assert.h>
 
@@ -88,6 +88,8 @@ static bool entries_check(struct pack_reader *r, const struct shape *shape, stru
             widest = *k;
             widest_sum = sum;
         }
+        if (sums->kept != NULL && sums->n_items < BODY_KEPT)
+            sums->kept[sums->n_items] = entry;
         sums->n_items++;
     }
     return shape_has_tn(shape) || class_fits(&widest, sums->total);
@@ -118,19 +120,28 @@ bool counts_body_check(struct pack_reader *r, const struct shape *shape, struct 
 
 /* ---- adding ---- */
 
-static void entries_add(struct state *s, struct pack_reader *r)
+static void entry_add(struct state *s, const struct class_entry *entry)
+{
+    struct class_counts *k = &s->counts.classes[entry->index];
+    k->tp += entry->counts.tp;
+    k->fp += entry->counts.fp;
+    k->fn += entry->counts.fn;
+    k->tn += entry->counts.tn;
+}
+
+static void entries_add(struct state *s, struct pack_reader *r, const struct body_sums *sums)
 {
     struct item_reader items;
     struct class_entry entry;
+    if (sums->kept != NULL && sums->n_items <= BODY_KEPT) {
+        for (size_t i = 0; i < sums->n_items; i++)
+            entry_add(s, &sums->kept[i]);
+        return;
+    }
     if (!items_begin(&items, r))
         return;
-    while (items.n_left > 0 && entry_read(&items, &s->shape, &entry)) {
-        struct class_counts *k = &s->counts.classes[entry.index];
-        k->tp += entry.counts.tp;
-        k->fp += entry.counts.fp;
-        k->fn += entry.counts.fn;
-        k->tn += entry.counts.tn;
-    }
+    while (items.n_left > 0 && entry_read(&items, &s->shape, &entry))
+        entry_add(s, &entry);
 }
 
 static uint64_t varint_take(const uint8_t **at)
@@ -217,7 +228,7 @@ void counts_body_add(struct state *s, struct pack_reader *r, const struct body_s
     if (shape_has_cells(&s->shape))
         matrix_add(s, r);
     else if (s->shape.form != FORM_TOTALS)
-        entries_add(s, r);
+        entries_add(s, r, sums);
     s->counts.correct += sums->correct;
     s->counts.total += sums->total;
 }

@@ -103,8 +103,15 @@ int gap_add_step(struct gap *g, struct state *step)
     if (step->samples == 0 && step->counts.total == 0)
         return OK;
     int status = metric_compute(&g->choice, step, &g->options, &value);
-    if (status != OK)
-        return status;
+    return status == OK ? gap_add_value(g, step, value) : status;
+}
+
+int gap_add_value(struct gap *g, const struct state *step, double value)
+{
+    if (!shape_equal(&g->shape, &step->shape))
+        return ERR_SHAPE;
+    if (step->samples == 0 && step->counts.total == 0)
+        return OK;
     sum_add(&g->values, value);
     g->n_steps++;
     if (g->classes != NULL)

@@ -62,6 +62,9 @@ void gap_release(struct gap *g); /* a zeroed or released struct is fine */
  */
 int gap_add_step(struct gap *g, struct state *step);
 
+/** gap_add_value(g, step, value): the same, where the step's accuracy was computed already, with g's choice and options. */
+int gap_add_value(struct gap *g, const struct state *step, double value);
+
 /**
  * gap_finish(g, epoch, out): the causes, given the sum of the same steps.  The terms add up to out->value
  * within 1e-12.  May be called again after more steps.

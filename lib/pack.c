@@ -60,16 +60,6 @@ bool items_begin(struct item_reader *items, struct pack_reader *r)
     return varint_read(r, &items->n_left);
 }
 
-bool items_next(struct item_reader *items, uint64_t gap, uint64_t bound, uint64_t *index)
-{
-    if (items->i_next >= bound || gap >= bound - items->i_next)
-        return false;
-    *index = items->i_next + gap;
-    items->i_next = *index + 1;
-    items->n_left--;
-    return true;
-}
-
 bool parts_read(struct pack_reader *r, struct exact_sum *out)
 {
     uint64_t n;

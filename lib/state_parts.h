@@ -93,7 +93,15 @@ struct item_reader {
 bool items_begin(struct item_reader *items, struct pack_reader *r);
 
 /** The index that comes after a gap; false beyond the bound. */
-bool items_next(struct item_reader *items, uint64_t gap, uint64_t bound, uint64_t *index);
+static inline bool items_next(struct item_reader *items, uint64_t gap, uint64_t bound, uint64_t *index)
+{
+    if (items->i_next >= bound || gap >= bound - items->i_next)
+        return false;
+    *index = items->i_next + gap;
+    items->i_next = *index + 1;
+    items->n_left--;
+    return true;
+}
 
 /* ---- sort.c ---- */
 
@@ -106,9 +114,12 @@ void items_sort(void *items, size_t n, size_t size, item_compare *compare);
 /* ---- counts_bytes.c ---- */
 
 /* What a counts body adds up to, learnt while checking it. */
+enum { BODY_KEPT = 64 };
+
 struct body_sums {
     int64_t correct, total;
-    size_t n_items; /* entries or cells */
+    size_t n_items;           /* entries or cells */
+    struct class_entry *kept; /* [BODY_KEPT]: the first entries, so that a short body is read once; NULL: not wanted */
 };
 
 /** class_sums_add(sums, shape, counts): add one class's part of correct and total.  ERR_OVERFLOW. */

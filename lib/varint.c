@@ -39,15 +39,6 @@ bool varint_read_long(struct pack_reader *r, uint64_t *out)
     return false;
 }
 
-bool varint_read_count(struct pack_reader *r, int64_t *out)
-{
-    uint64_t value;
-    if (!varint_read(r, &value) || value > INT64_MAX)
-        return false;
-    *out = (int64_t)value;
-    return true;
-}
-
 static bool is_whole(double x)
 {
     return fabs(x) <= WHOLE_MAX && x == floor(x);

@@ -34,7 +34,7 @@ struct pack_writer {
 
 /** The readers return false, and leave ${out} alone, at bytes that no writer here would write. */
 static inline bool varint_read(struct pack_reader *r, uint64_t *out);
-bool varint_read_count(struct pack_reader *r, int64_t *out); /* 0 .. INT64_MAX */
+static inline bool varint_read_count(struct pack_reader *r, int64_t *out); /* 0 .. INT64_MAX */
 bool number_read(struct pack_reader *r, double *out);
 
 void byte_write(struct pack_writer *w, uint8_t byte);
@@ -49,6 +49,15 @@ static inline bool varint_read(struct pack_reader *r, uint64_t *out)
     if (r->at == r->end || *r->at > 0x7f)
         return varint_read_long(r, out);
     *out = *r->at++;
+    return true;
+}
+
+static inline bool varint_read_count(struct pack_reader *r, int64_t *out)
+{
+    uint64_t value;
+    if (!varint_read(r, &value) || value > INT64_MAX)
+        return false;
+    *out = (int64_t)value;
     return true;
 }
 

@@ -15,7 +15,7 @@
 #include "rollup_levels.h"
 #include "steps_scan.h"
 
-enum { ROWS_PER_POINT = 8 }; /* a level with so many rows is read at once */
+enum { ROWS_PER_POINT = 2 }; /* a level with so many rows is read at once */
 
 /* ---- of one rank: every batch ---- */
 
