@@ -57,16 +57,18 @@ int api_batches_post_start(struct request *q, struct problem *p)
     rc = decode_records(q->body, q->body_size, kind, &q->app->limits, &q->arena, &work->records, p);
     if (rc != OK)
         return rc;
-    work->job = (struct job){.kind = JOB_BATCHES,
-                             .now = q->now,
-                             .records = &work->records,
-                             .project = project,
-                             .bytes = sizeof *work + work->records.bytes,
-                             .done = done,
-                             .context = q};
-    memcpy(work->job.run, q->run, strlen(q->run) + 1); /* a valid id fits */
-    q->pending = &work->job;
-    return ingest_submit(q->app->ingest, &work->job, p);
+    struct job *job = &work->job; /* field by field: its problem is large, and set whole where it arises */
+    job->kind = JOB_BATCHES;
+    job->now = q->now;
+    job->records = &work->records;
+    job->project = project;
+    job->bytes = sizeof *work + work->records.bytes;
+    job->problem.code = 0;
+    job->done = done;
+    job->context = q;
+    memcpy(job->run, q->run, strlen(q->run) + 1); /* a valid id fits */
+    q->pending = job;
+    return ingest_submit(q->app->ingest, job, p);
 }
 
 int api_batches_post_finish(struct request *q, struct response *r, struct problem *p)

@@ -2,6 +2,7 @@
  * Bump allocation for what lives as long as one request.  Blocks are never moved, so pointers stay
  * good until arena_release(); a piece larger than a block gets a block of its own.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
 
 struct arena_block {
     struct arena_block *next;
+    bool is_given; /* the caller's memory */
     size_t used, cap;
     max_align_t data[];
 };
@@ -30,6 +32,20 @@ void arena_init(struct arena *a)
     a->bytes = 0;
 }
 
+void arena_init_in(struct arena *a, void *room, size_t size)
+{
+    struct arena_block *block = room;
+
+    arena_init(a);
+    if (size <= sizeof *block)
+        return;
+    block->next = NULL;
+    block->is_given = true;
+    block->used = 0;
+    block->cap = (size - sizeof *block) / sizeof(max_align_t) * sizeof(max_align_t);
+    a->head = block;
+}
+
 /* Blocks double with what was taken so far: few calls for large bodies, little waste for small ones. */
 static struct arena_block *add_block(struct arena *a, size_t need)
 {
@@ -44,6 +60,7 @@ static struct arena_block *add_block(struct arena *a, size_t need)
     struct arena_block *block = malloc(sizeof *block + cap);
     if (block == NULL)
         return NULL;
+    block->is_given = false;
     block->used = 0;
     block->cap = cap;
     block->next = a->head;
@@ -107,7 +124,8 @@ void arena_release(struct arena *a)
 
     while (block != NULL) {
         struct arena_block *next = block->next;
-        free(block);
+        if (!block->is_given)
+            free(block);
         block = next;
     }
     arena_init(a);

@@ -15,6 +15,9 @@ struct arena {
 };
 
 void arena_init(struct arena *a);
+/** arena_init_in(a, room, size): what is small comes from the caller's memory (aligned for any type), which must stay
+ *  until arena_release(). */
+void arena_init_in(struct arena *a, void *room, size_t size);
 void *arena_alloc(struct arena *a, size_t size); /* aligned for any type; NULL: no memory; never NULL for size 0 */
 void *arena_grow(struct arena *a, void *old, size_t old_size,
                  size_t size); /* like realloc; in place where old was the last piece */

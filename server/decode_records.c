@@ -3,6 +3,7 @@
  * this.  Nothing is allocated for a record but what it leaves behind; all else is scratch that is used
  * again for the next one.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "decode_record.h"
@@ -323,12 +324,15 @@ static int read_lines(struct decoder *d, const char *body, size_t size)
     return OK;
 }
 
+enum { SCRATCH_ROOM = 8192 };
+
 int decode_records(const char *body, size_t size, enum body_kind kind, const struct limits *limits, struct arena *arena,
                    struct record_list *out, struct problem *p)
 {
     struct decoder d = {.limits = limits, .arena = arena};
     bool is_single = false;
-    arena_init(&d.scratch);
+    max_align_t room[SCRATCH_ROOM / sizeof(max_align_t)]; /* enough for one record of a few classes */
+    arena_init_in(&d.scratch, room, sizeof room);
     json_reader_init(&d.r, body, body, size, &d.scratch, p);
     int rc = kind == BODY_NDJSON ? read_lines(&d, body, size) : read_json(&d, &is_single);
     if (rc == OK && d.n_records == 0)

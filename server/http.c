@@ -1,6 +1,6 @@
 /**
- * The only module that includes microhttpd.  Everything of one exchange (a request and its answer) hangs
- * off one struct, made when the request line is in and freed in the completion callback.
+ * Requests on their way from libmicrohttpd to the handlers and back; http_answer.c writes the answers.  No other
+ * file includes microhttpd.
  *
  * Invariants:
  * 1. an exchange belongs to its network thread, but between MHD_suspend_connection() and
@@ -10,151 +10,42 @@
  * 3. MHD_stop_daemon() is called only when no exchange is left: with a suspended connection it
  *    aborts the process.
  *
- * Several daemons of one thread each, fed by http_listener.c, take the place of the library's own
- * thread pool: it cannot be quiesced without a race that may abort the process (0.9.75 removes the
- * listening socket from epoll in two threads), and it knows no deadlines.
+ * Several daemons, each run by a thread of ours (http_loop.c) and fed by http_listener.c, take the place of the
+ * library's own thread pool: it cannot be quiesced without a race that may abort the process (0.9.75 removes
+ * the listening socket from epoll in two threads), and it knows no deadlines.  A daemon is touched by its own thread
+ * only: who wants a connection resumed sends mail, so that one wake-up serves a whole group of answers.
  */
 #include <errno.h>
-#include <stdatomic.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
-
-#include <microhttpd.h>
 
 #include "app.h"
 #include "clock.h"
-#include "http_body.h"
-#include "http_drain.h"
-#include "http_guard.h"
+#include "http_exchange.h"
 #include "http_head.h"
-#include "http_listener.h"
-#include "http_message.h"
-#include "http_workers.h"
 #include "log.h"
 #include "routes.h"
-#include "server_stats.h"
-#include "http.h"
 
 enum {
     IDLE_S = 75,
-    SEND_S = 60, /* and a second for each SEND_RATE bytes */
-    SEND_RATE = 16 * 1024,
     DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
     DRAIN_S = 20,            /* for what handlers are at */
     DRAIN_BODY_S = 2,        /* for bodies still arriving */
-    DRAIN_SEND_S = 5,        /* for answers on their way */
-    DAEMONS_MAX = 16
+    DRAIN_SEND_S = 5         /* for answers on their way */
 };
 
-enum exchange_state { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_SUSPENDED, EXCHANGE_DONE };
-
-struct exchange {
-    struct request q;
-    struct response r;
-    struct http *http;
-    struct MHD_Connection *mhd;
-    struct conn *conn;
-    struct work work;
-    enum exchange_state state;
-    const char *target; /* in the library's buffer, undecoded until its callback returns */
-    size_t target_size;
-    const char *target_copy; /* made before the library changed it in place */
-    struct guard_framing framing;
-    struct body body;
-    bool is_last;  /* the connection closes after the answer */
-    bool is_early; /* answered before the whole request was read */
-    bool is_counted;
-    int rc; /* OK, or problem.code */
-    const char *allow;
-    struct problem problem; /* meaningful where rc != OK */
+/* A connection on its way from the listener's thread to its network thread. */
+struct arrival {
+    struct loop_mail mail;
+    struct network *network;
+    int fd;
+    socklen_t size;
+    struct sockaddr_storage address;
 };
-
-struct http {
-    struct drain exchanges; /* from a complete header to the end of the answer */
-    _Atomic bool quiet;
-    struct body_budget budget;
-    const struct limits *limits;
-    struct app *app;
-    struct listener *listener;
-    struct workers *workers;
-    struct MHD_Daemon *daemon[DAEMONS_MAX];
-    unsigned n_daemons, next_daemon;
-};
-
-/* ---- answers ---- */
-
-struct header_sink {
-    struct MHD_Response *response;
-    bool failed;
-};
-
-static void put_header(void *context, const char *name, const char *value)
-{
-    struct header_sink *sink = context;
-
-    if (MHD_add_response_header(sink->response, name, value) != MHD_YES)
-        sink->failed = true;
-}
-
-/* The body goes over to the library. */
-static struct MHD_Response *make_response(struct response *r)
-{
-    struct MHD_Response *m;
-    size_t size = 0;
-
-    if (r->static_body != NULL || r->body.size == 0) {
-        const char *text = r->static_body != NULL ? r->static_body : "";
-        return MHD_create_response_from_buffer(r->static_body != NULL ? r->static_size : 0, (void *)(uintptr_t)text,
-                                               MHD_RESPMEM_PERSISTENT);
-    }
-    char *data = buffer_take(&r->body, &size);
-    m = MHD_create_response_from_buffer(size, data, MHD_RESPMEM_MUST_FREE);
-    if (m == NULL)
-        free(data);
-    return m;
-}
-
-static void log_failure(const struct exchange *x)
-{
-    if (x->rc == PROBLEM_INTERNAL || x->rc == PROBLEM_STORAGE)
-        log_event(LOG_ERROR, problem_kind(x->rc)->name, "%s: %s", x->q.path != NULL ? x->q.path : "",
-                  x->problem.detail);
-}
-
-/* Queue the answer: the response, or the problem that rc names. */
-static enum MHD_Result answer(struct exchange *x)
-{
-    struct response *r = &x->r;
-
-    if (x->rc == OK && r->body.failed)
-        x->rc = problem_set(&x->problem, PROBLEM_INTERNAL, NULL, "no memory for the answer");
-    if (x->rc != OK) {
-        log_failure(x);
-        response_problem(r, &x->problem, x->allow, &x->q.arena);
-    }
-    size_t size = r->static_body != NULL ? r->static_size : r->body.size;
-    struct header_sink sink = {make_response(r), false};
-    if (sink.response == NULL)
-        return MHD_NO;
-    if (r->status != 204 && r->status != 304)
-        put_header(&sink, "Content-Type", r->content_type);
-    for (size_t i = 0; i < r->n_headers; i++)
-        put_header(&sink, r->headers[i].name, r->headers[i].value);
-    response_common(r, put_header, &sink);
-    if (x->is_last)
-        put_header(&sink, "Connection", "close");
-
-    enum MHD_Result queued = MHD_NO;
-    if (!sink.failed) {
-        conn_phase(x->conn, CONN_SENDING, SEND_S + (int64_t)(size / SEND_RATE));
-        server_stats_add(x->q.route, r->status);
-        queued = MHD_queue_response(x->mhd, (unsigned)r->status, sink.response);
-    }
-    MHD_destroy_response(sink.response);
-    return queued;
-}
 
 /* ---- the head of a request ---- */
 
@@ -182,7 +73,7 @@ static int check_framing(struct exchange *x, const char *method, const char *ver
                                  .size = info != NULL ? info->header_size : 0};
 
     MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, take_header, head);
-    return head_check(head, &guarded, x->http->limits, &x->framing, &x->problem);
+    return head_check(head, &guarded, x->network->http->limits, &x->framing, &x->problem);
 }
 
 /* The first handler call: the headers are in. */
@@ -194,13 +85,13 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
     head.is_full = false;
     x->state = EXCHANGE_BODY;
     x->is_counted = true;
-    drain_enter(&x->http->exchanges);
-    conn_phase(x->conn, CONN_BODY, x->http->limits->request_deadline_s);
+    drain_enter(&x->network->http->exchanges);
+    conn_phase(x->conn, CONN_BODY, x->network->http->limits->request_deadline_s);
 
     x->q.method = head_method(method);
     x->rc = check_framing(x, method, version, &head);
     bool is_framed = x->rc == OK;
-    if (x->rc == OK && atomic_load(&x->http->quiet))
+    if (x->rc == OK && atomic_load(&x->network->http->quiet))
         x->rc = problem_set(&x->problem, PROBLEM_STOPPING, NULL, "the server is stopping; try again");
     if (x->rc == OK)
         x->rc = head_take(&head, &x->q, &x->problem);
@@ -214,7 +105,7 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
     bool has_body = x->framing.chunked || x->framing.length > 0;
     x->is_early = !is_framed || x->rc == PROBLEM_FRAMING ||
                   (has_body && (x->framing.chunked || x->framing.expects_continue || x->framing.length > DISCARD_MAX));
-    return x->is_early ? answer(x) : MHD_YES;
+    return x->is_early ? http_answer(x) : MHD_YES;
 }
 
 /* ---- the handlers ---- */
@@ -229,12 +120,20 @@ static void work_run(struct work *work, struct store_conn *reader)
     http_resume(&x->q);
 }
 
+static void resume(struct loop_mail *mail)
+{
+    struct exchange *x = (struct exchange *)(void *)((char *)mail - offsetof(struct exchange, mail));
+
+    MHD_resume_connection(x->mhd);
+}
+
 void http_resume(struct request *q)
 {
     struct exchange *x = q->http;
 
     x->state = EXCHANGE_DONE;
-    MHD_resume_connection(x->mhd);
+    x->mail.open = resume;
+    loop_post(x->network->loop, &x->mail);
 }
 
 /* The whole request is in. */
@@ -243,21 +142,22 @@ static enum MHD_Result dispatch(struct exchange *x)
     const struct route *route = x->q.route;
 
     if (x->rc == OK && head_is_gzip(&x->q))
-        x->rc = body_unpack(&x->body, x->http->limits->body_bytes, &x->problem);
+        x->rc = body_unpack(&x->body, x->network->http->limits->body_bytes, &x->problem);
     if (x->rc != OK)
-        return answer(x);
+        return http_answer(x);
     x->q.body = x->body.data != NULL ? x->body.data : "";
     x->q.body_size = x->body.size;
     if (route->kind == ROUTE_INLINE) {
         x->rc = route->run(&x->q, &x->r, &x->problem);
-        return answer(x);
+        return http_answer(x);
     }
     /* from here on the exchange is somebody else's: nothing may be touched after a success */
     x->state = EXCHANGE_SUSPENDED;
     conn_phase(x->conn, CONN_WORKING, 0);
     MHD_suspend_connection(x->mhd);
     struct problem p;
-    int rc = route->kind == ROUTE_WORKER ? workers_submit(x->http->workers, &x->work, &p) : route->start(&x->q, &p);
+    int rc =
+        route->kind == ROUTE_WORKER ? workers_submit(x->network->http->workers, &x->work, &p) : route->start(&x->q, &p);
     if (rc != OK) {
         x->problem = p;
         x->rc = rc;
@@ -270,41 +170,74 @@ static enum MHD_Result finish(struct exchange *x)
 {
     if (x->rc == OK && x->q.route->kind == ROUTE_ASYNC)
         x->rc = x->q.route->finish(&x->q, &x->r, &x->problem);
-    return answer(x);
+    return http_answer(x);
 }
 
 /* ---- callbacks of the library ---- */
 
+/* A zeroed exchange but for its problem and its room, which are large: used ones are used again. */
+static struct exchange *new_exchange(struct network *n)
+{
+    struct exchange *x = n->spare;
+
+    if (x != NULL) {
+        n->spare = x->next_spare;
+        n->n_spare--;
+    } else {
+        x = malloc(sizeof *x);
+        if (x == NULL)
+            return NULL;
+    }
+    memset(x, 0, offsetof(struct exchange, problem));
+    x->network = n;
+    arena_init_in(&x->q.arena, x->room, sizeof x->room);
+    response_init(&x->r);
+    body_init(&x->body, &n->http->budget);
+    return x;
+}
+
+static void free_exchange(struct exchange *x)
+{
+    struct network *n = x->network;
+
+    body_release(&x->body);
+    response_release(&x->r);
+    arena_release(&x->q.arena);
+    if (n->n_spare == SPARE_MAX) {
+        free(x);
+        return;
+    }
+    x->next_spare = n->spare;
+    n->spare = x;
+    n->n_spare++;
+}
+
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd)
 {
-    struct exchange *x = malloc(sizeof *x);
+    struct network *n = context;
+    struct exchange *x = new_exchange(n);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
     if (x == NULL)
         return NULL;
-    memset(x, 0, offsetof(struct exchange, problem)); /* a problem is large, and set whole where it arises */
-    x->http = context;
     x->mhd = mhd;
     x->conn = info != NULL ? info->socket_context : NULL;
     x->target = target;
     x->target_size = strlen(target);
     x->work.run = work_run;
-    x->q.app = x->http->app;
+    x->q.app = n->http->app;
     x->q.http = x;
     x->q.now = clock_now_ms();
-    arena_init(&x->q.arena);
-    response_init(&x->r);
-    body_init(&x->body, &x->http->budget);
     x->target_copy = arena_strndup(&x->q.arena, target, x->target_size);
     if (x->target_copy == NULL) {
-        free(x);
+        free_exchange(x);
         return NULL;
     }
     /* The library would make a record of every argument; when its memory for them ends it answers and goes on
        reading, and the connection hangs.  We read the copy: to the library it is one argument. */
     for (char *at = (char *)(uintptr_t)target; (at = strchr(at, '&')) != NULL;)
         *at = '_';
-    conn_phase(x->conn, CONN_WAITING, x->http->limits->header_deadline_s);
+    conn_phase(x->conn, CONN_WAITING, n->http->limits->header_deadline_s);
     return x;
 }
 
@@ -323,7 +256,8 @@ static enum MHD_Result on_call(void *context, struct MHD_Connection *mhd, const 
     if (*size > 0) {
         /* the rest of what was refused is read away */
         if (x->rc == OK)
-            x->rc = body_add(&x->body, data, *size, x->framing.length, x->http->limits->body_bytes, &x->problem);
+            x->rc =
+                body_add(&x->body, data, *size, x->framing.length, x->network->http->limits->body_bytes, &x->problem);
         *size = 0;
         return MHD_YES;
     }
@@ -333,7 +267,7 @@ static enum MHD_Result on_call(void *context, struct MHD_Connection *mhd, const 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **exchange,
                          enum MHD_RequestTerminationCode why)
 {
-    struct http *h = context;
+    struct http *h = ((struct network *)context)->http;
     struct exchange *x = *exchange;
 
     (void)mhd;
@@ -344,10 +278,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
         listener_linger(h->listener, x->conn);
     conn_phase(x->conn, CONN_WAITING, IDLE_S);
     bool counted = x->is_counted;
-    body_release(&x->body);
-    response_release(&x->r);
-    arena_release(&x->q.arena);
-    free(x);
+    free_exchange(x);
     if (counted)
         drain_leave(&h->exchanges);
 }
@@ -355,7 +286,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
 static void on_connection(void *context, struct MHD_Connection *mhd, void **conn,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct http *h = context;
+    struct http *h = ((struct network *)context)->http;
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -377,25 +308,94 @@ static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *tex
 
 /* ---- life cycle ---- */
 
+static void enter(struct loop_mail *mail)
+{
+    struct arrival *a = (struct arrival *)(void *)mail;
+
+    /* fails only for want of memory, and then closes fd */
+    if (a->network->daemon != NULL)
+        (void)MHD_add_connection(a->network->daemon, a->fd, (const struct sockaddr *)&a->address, a->size);
+    else
+        close(a->fd);
+    free(a);
+}
+
 /* A new connection, on the listener's thread. */
 static void on_accepted(void *context, int fd, const struct sockaddr *address, socklen_t size)
 {
     struct http *h = context;
+    struct arrival *a = malloc(sizeof *a);
 
-    /* fails only for want of memory, and then closes fd */
-    (void)MHD_add_connection(h->daemon[h->next_daemon++ % h->n_daemons], fd, address, size);
+    if (a == NULL) {
+        close(fd);
+        return;
+    }
+    a->mail.open = enter;
+    a->network = &h->network[h->next_network++ % h->n_networks];
+    a->fd = fd;
+    a->size = size;
+    memcpy(&a->address, address, size);
+    loop_post(a->network->loop, &a->mail);
 }
 
-static struct MHD_Daemon *start_daemon(struct http *h)
-{
-    size_t memory = (size_t)h->limits->header_bytes * 2 + 8192;
+/* ---- network threads ---- */
 
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
-                            NULL, NULL, on_call, h, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)listener_connections_max(h->listener),
+static int wait_ms(void *context)
+{
+    struct network *n = context;
+    MHD_UNSIGNED_LONG_LONG ms = 0;
+
+    if (MHD_get_timeout(n->daemon, &ms) != MHD_YES)
+        return -1;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+static void run(void *context)
+{
+    struct network *n = context;
+
+    (void)MHD_run(n->daemon);
+}
+
+static struct MHD_Daemon *start_daemon(struct network *n)
+{
+    const struct limits *limits = n->http->limits;
+    unsigned most = (unsigned)listener_connections_max(n->http->listener);
+    size_t memory = (size_t)limits->header_bytes * 2 + 8192;
+
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_call,
+                            n, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_CONNECTION_LIMIT, most,
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                            h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_URI_LOG_CALLBACK,
-                            on_request_line, h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, h, MHD_OPTION_END);
+                            n, MHD_OPTION_NOTIFY_CONNECTION, on_connection, n, MHD_OPTION_URI_LOG_CALLBACK,
+                            on_request_line, n, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, n, MHD_OPTION_END);
+}
+
+static int start_network(struct http *h, struct network *n, struct problem *p)
+{
+    n->http = h;
+    n->daemon = start_daemon(n);
+    const union MHD_DaemonInfo *info =
+        n->daemon != NULL ? MHD_get_daemon_info(n->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (info == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "cannot start the HTTP library: %s", strerror(errno));
+    struct loop_options options = {.fd = info->epoll_fd, .wait_ms = wait_ms, .run = run, .context = n};
+    return loop_start(&n->loop, &options, p);
+}
+
+/* No exchange is left, and nobody resumes one any more. */
+static void stop_network(struct network *n)
+{
+    if (n->loop != NULL)
+        loop_stop(n->loop);
+    if (n->daemon != NULL)
+        MHD_stop_daemon(n->daemon);
+    n->daemon = NULL;
+    answer_cache_release(n);
+    for (struct exchange *x = n->spare, *next; x != NULL; x = next) {
+        next = x->next_spare;
+        free(x);
+    }
+    n->spare = NULL;
 }
 
 static unsigned between(unsigned low, unsigned value, unsigned high)
@@ -407,8 +407,8 @@ int http_start(struct http **out, const struct http_options *options, struct pro
 {
     long cores_now = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned cores = cores_now > 0 ? (unsigned)cores_now : 1;
-    unsigned n_daemons =
-        between(1, options->n_network_threads > 0 ? options->n_network_threads : between(2, cores, 8), DAEMONS_MAX);
+    unsigned n_networks =
+        between(1, options->n_network_threads > 0 ? options->n_network_threads : between(2, cores, 8), NETWORKS_MAX);
     unsigned n_workers = options->n_workers > 0 ? options->n_workers : between(4, 2 * cores, 32);
     struct http *h = calloc(1, sizeof *h);
 
@@ -424,12 +424,8 @@ int http_start(struct http **out, const struct http_options *options, struct pro
     if (rc == OK)
         rc = workers_start(&h->workers, options->app != NULL ? options->app->store : NULL, n_workers,
                            (size_t)n_workers * 64, p);
-    for (; rc == OK && h->n_daemons < n_daemons; h->n_daemons++)
-        if ((h->daemon[h->n_daemons] = start_daemon(h)) == NULL) {
-            rc = problem_set(p, PROBLEM_INTERNAL, NULL, "cannot start the HTTP library: %s", strerror(errno));
-            break;
-        }
-    *out = h; /* before anybody can knock: handlers read it */
+    while (rc == OK && h->n_networks < n_networks)
+        rc = start_network(h, &h->network[h->n_networks++], p);
     if (rc == OK)
         rc = listener_start(h->listener, p);
     if (rc != OK) {
@@ -470,9 +466,11 @@ bool http_stop(struct http *h)
         return false; /* see invariant 3 */
     }
     workers_stop(h->workers);
-    for (unsigned i = 0; i < h->n_daemons; i++)
-        MHD_stop_daemon(h->daemon[i]);
-    listener_close(h->listener);
+    for (unsigned i = 0; i < h->n_networks; i++)
+        stop_network(&h->network[i]);
+    listener_close(h->listener); /* from here on nothing more arrives */
+    for (unsigned i = 0; i < h->n_networks; i++)
+        loop_free(h->network[i].loop);
     drain_release(&h->exchanges);
     free(h);
     return true;

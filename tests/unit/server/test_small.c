@@ -131,6 +131,29 @@ Test(arena, pieces_are_aligned_apart_and_grow_in_place)
     cr_assert_eq(a.bytes, 0);
 }
 
+Test(arena, small_pieces_come_from_the_room_that_was_given)
+{
+    static max_align_t room[64];
+    unsigned char *const begin = (unsigned char *)room, *const end = begin + sizeof room;
+    struct arena a;
+
+    arena_init_in(&a, room, sizeof room);
+    for (int round = 0; round < 2; round++) {
+        unsigned char *first = arena_alloc(&a, 100), *large = arena_alloc(&a, sizeof room);
+        cr_assert(first >= begin && first + 100 <= end);
+        cr_assert(large + sizeof room <= begin || large >= end, "what does not fit lies elsewhere");
+        memset(first, 1, 100);
+        memset(large, 2, sizeof room);
+        cr_assert(first[99] == 1 && a.bytes > sizeof room);
+        arena_release(&a);
+        arena_init_in(&a, room, sizeof room);
+        cr_assert_eq(a.bytes, 0);
+    }
+    arena_init_in(&a, room, 8);
+    cr_assert_not_null(arena_alloc(&a, 100), "room for nothing is no harm");
+    arena_release(&a);
+}
+
 Test(buffer, grows_and_is_taken)
 {
     struct buffer b;

@@ -1,0 +1,88 @@
+#ifndef HTTP_EXCHANGE_H
+#define HTTP_EXCHANGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <microhttpd.h>
+
+#include "http.h"
+#include "http_body.h"
+#include "http_drain.h"
+#include "http_guard.h"
+#include "http_listener.h"
+#include "http_loop.h"
+#include "http_message.h"
+#include "http_workers.h"
+
+/**
+ * Private to http.c and http_answer.c, the two files that know libmicrohttpd.
+ *
+ * Everything of one exchange (a request and its answer) hangs off one struct, taken when the request line is in and
+ * given back in the completion callback.
+ */
+enum { NETWORKS_MAX = 16, SPARE_MAX = 32, EXCHANGE_ROOM = 8192, ANSWER_CACHE = 8, ANSWER_CACHED_MAX = 64 };
+
+enum exchange_state { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_SUSPENDED, EXCHANGE_DONE };
+
+struct network;
+
+struct exchange {
+    struct request q;
+    struct response r;
+    struct network *network;
+    struct exchange *next_spare;
+    struct MHD_Connection *mhd;
+    struct conn *conn;
+    struct work work;
+    struct loop_mail mail; /* "resume me" */
+    enum exchange_state state;
+    const char *target; /* in the library's buffer, undecoded until its callback returns */
+    size_t target_size;
+    const char *target_copy; /* made before the library changed it in place */
+    struct guard_framing framing;
+    struct body body;
+    bool is_last;  /* the connection closes after the answer */
+    bool is_early; /* answered before the whole request was read */
+    bool is_counted;
+    int rc; /* OK, or problem.code */
+    const char *allow;
+    struct problem problem;                                /* meaningful where rc != OK */
+    max_align_t room[EXCHANGE_ROOM / sizeof(max_align_t)]; /* the first block of q.arena */
+};
+
+/* A small answer that was sent before, ready to be sent again. */
+struct cached_answer {
+    struct MHD_Response *response; /* NULL: none */
+    char body[ANSWER_CACHED_MAX];
+    size_t size;
+};
+
+/* What belongs to one network thread. */
+struct network {
+    struct http *http;
+    struct MHD_Daemon *daemon;
+    struct loop *loop;
+    struct exchange *spare; /* to be used again */
+    unsigned n_spare;
+    struct cached_answer answers[ANSWER_CACHE]; /* by a hash of the body */
+};
+
+struct http {
+    struct drain exchanges; /* from a complete header to the end of the answer */
+    _Atomic bool quiet;
+    struct body_budget budget;
+    const struct limits *limits;
+    struct app *app;
+    struct listener *listener;
+    struct workers *workers;
+    struct network network[NETWORKS_MAX];
+    unsigned n_networks, next_network;
+};
+
+/** http_answer(x): queue the answer: the response, or the problem that rc names. */
+enum MHD_Result http_answer(struct exchange *x);
+void answer_cache_release(struct network *n);
+
+#endif
