@@ -361,7 +361,9 @@ static struct MHD_Daemon *start_daemon(struct network *n)
 {
     const struct limits *limits = n->http->limits;
     unsigned most = (unsigned)listener_connections_max(n->http->listener);
-    size_t memory = (size_t)limits->header_bytes * 2 + 8192;
+    /* the library clears all of it after each request, so no more than it needs: the head, a record of each of
+       its headers (72 bytes), the headers of the answer */
+    size_t memory = (size_t)limits->header_bytes + HEADERS_MAX * 80 + 2048;
 
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_call,
                             n, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_CONNECTION_LIMIT, most,
