@@ -45,6 +45,17 @@ int gap_init(struct gap *g, const struct metric_choice *choice, const struct sha
     return OK;
 }
 
+void gap_copy(struct gap *into, const struct gap *from)
+{
+    struct gap_class *classes = into->classes;
+    struct memory memory = into->memory;
+    *into = *from;
+    into->classes = classes;
+    into->memory = memory;
+    if (classes != NULL)
+        memcpy(classes, from->classes, from->shape.num_classes * sizeof *classes);
+}
+
 void gap_release(struct gap *g)
 {
     if (g->classes != NULL)

@@ -53,6 +53,8 @@ struct gap {
  * Cost     O(num_classes), allocates.  Free with gap_release().
  */
 int gap_init(struct gap *g, const struct metric_choice *choice, const struct shape *shape, struct memory memory);
+/** gap_copy(into, from): make into, which gap_init() made alike, equal to from.  No failure. */
+void gap_copy(struct gap *into, const struct gap *from);
 void gap_release(struct gap *g); /* a zeroed or released struct is fine */
 
 /**

@@ -21,8 +21,8 @@ struct epoch_series {
     const struct series_row *row;
     bool asked;
     struct state state;
-    struct epoch_row counted; /* steps, batches, ... of this series in this epoch */
-    int64_t revision;
+    struct epoch_row counted;                  /* steps, batches, ... of this series in this epoch */
+    int64_t revision, steady_since, last_step; /* of the epoch's rollup */
 };
 
 struct walk {
@@ -114,6 +114,8 @@ static int read_epoch(struct walk *w, struct epoch_series *s, int64_t epoch)
     if (rc != OK || !found)
         return rc;
     s->revision = rollup.revision;
+    s->steady_since = rollup.steady_since;
+    s->last_step = rollup.last_step;
     if (w->ask->rank >= 0) {
         struct rank_scan scan = {.series = s, .rank = w->ask->rank, .step = -1, .p = w->p};
         const struct batch_key from = {.epoch = epoch}, to = {epoch, INT64_MAX, INT64_MAX};
@@ -162,6 +164,9 @@ static int step_means(struct walk *w, struct epoch_series *s)
                                       .series = s->row,
                                       .epoch = s->counted.epoch,
                                       .revision = s->revision,
+                                      .steady_since = s->steady_since,
+                                      .last_step = s->last_step,
+                                      .may_grow = s->counted.epoch == s->row->last_epoch,
                                       .rank = w->ask->rank,
                                       .sum = &s->state};
     return query_step_means(&job, w->ask->metrics, w->ask->n_metrics, w->means, w->p);

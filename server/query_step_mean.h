@@ -18,7 +18,10 @@ struct step_mean_job {
     const struct metric_options *options;
     const struct series_row *series;
     int64_t epoch;
-    int64_t revision;  /* of the epoch's rollup */
+    int64_t revision; /* of the epoch's rollup, as are the next two */
+    int64_t steady_since;
+    int64_t last_step;
+    bool may_grow;     /* it is the last epoch: keep what helps to go on */
     int64_t rank;      /* -1: all ranks added */
     struct state *sum; /* of the epoch (of that rank) */
 };

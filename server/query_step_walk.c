@@ -41,7 +41,8 @@ int query_step_walk(const struct step_walk *walk, int (*fn)(void *context, const
 {
     struct step_scan scan = {.walk = walk, .fn = fn, .context = context, .step = -1, .p = p};
     const struct series_row *series = walk->series;
-    const struct batch_key from = {.epoch = walk->epoch}, to = {walk->epoch, INT64_MAX, INT64_MAX};
+    const struct batch_key from = {.epoch = walk->epoch, .step = walk->from_step},
+                           to = {walk->epoch, INT64_MAX, INT64_MAX};
     int rc = query_state_init(&scan.state, series, walk->with_cells, p);
     if (rc != OK)
         return rc;

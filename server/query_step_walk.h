@@ -8,8 +8,9 @@ struct step_walk {
     struct store_conn *conn;
     const struct series_row *series;
     int64_t epoch;
-    int64_t rank;    /* only its batches; -1: all ranks added */
-    bool with_cells; /* of a confusion matrix */
+    int64_t from_step; /* the steps before it are left out */
+    int64_t rank;      /* only its batches; -1: all ranks added */
+    bool with_cells;   /* of a confusion matrix */
 };
 
 struct walked_step {

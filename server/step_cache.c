@@ -18,7 +18,9 @@ struct entry {
     struct entry *newer, *older; /* in the list of use */
     struct step_cache_key key;   /* selector points into text */
     uint64_t hash;
-    size_t size; /* of the whole allocation */
+    int64_t revision;
+    struct step_progress *progress; /* NULL: none */
+    size_t size;                    /* of the whole allocation, and of the progress */
     size_t n;
     double values[]; /* [n], then the selector's text */
 };
@@ -43,13 +45,25 @@ struct step_cache *step_cache_new(size_t bytes)
     return c;
 }
 
+static void free_progress(struct step_progress *p)
+{
+    if (p != NULL)
+        p->free(p);
+}
+
+static void free_entry(struct entry *e)
+{
+    free_progress(e->progress);
+    free(e);
+}
+
 void step_cache_free(struct step_cache *c)
 {
     if (c == NULL)
         return;
     for (struct entry *e = c->newest, *older; e != NULL; e = older) {
         older = e->older;
-        free(e);
+        free_entry(e);
     }
     pthread_mutex_destroy(&c->mutex);
     free(c);
@@ -66,16 +80,16 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
 
 static uint64_t hash_key(const struct step_cache_key *key)
 {
-    const int64_t numbers[] = {key->run,  key->series,       key->epoch,        key->revision,
-                               key->rank, key->ignore_index, key->zero_division};
+    const int64_t numbers[] = {key->run,          key->series,        key->epoch, key->rank,
+                               key->ignore_index, key->zero_division, key->top_k};
     return hash_bytes(hash_bytes(UINT64_C(14695981039346656037), numbers, sizeof numbers), key->selector,
                       strlen(key->selector));
 }
 
 static bool same_key(const struct step_cache_key *a, const struct step_cache_key *b)
 {
-    return a->run == b->run && a->series == b->series && a->epoch == b->epoch && a->revision == b->revision &&
-           a->rank == b->rank && a->ignore_index == b->ignore_index && a->zero_division == b->zero_division &&
+    return a->run == b->run && a->series == b->series && a->epoch == b->epoch && a->rank == b->rank &&
+           a->ignore_index == b->ignore_index && a->zero_division == b->zero_division && a->top_k == b->top_k &&
            strcmp(a->selector, b->selector) == 0;
 }
 
@@ -110,17 +124,17 @@ static void drop(struct step_cache *c, struct entry *e)
     unlist(c, e);
     c->bytes -= e->size;
     c->entries--;
-    free(e);
+    free_entry(e);
 }
 
-bool step_cache_get(struct step_cache *c, const struct step_cache_key *key, double *out, size_t n)
+bool step_cache_get(struct step_cache *c, const struct step_cache_key *key, int64_t revision, double *out, size_t n)
 {
     if (c == NULL)
         return false;
     uint64_t hash = hash_key(key);
     pthread_mutex_lock(&c->mutex);
     struct entry *e = find(c, key, hash);
-    bool found = e != NULL && e->n == n;
+    bool found = e != NULL && e->revision == revision && e->n == n;
     if (found) {
         memcpy(out, e->values, n * sizeof *out);
         unlist(c, e);
@@ -130,13 +144,35 @@ bool step_cache_get(struct step_cache *c, const struct step_cache_key *key, doub
     return found;
 }
 
-static struct entry *make_entry(const struct step_cache_key *key, uint64_t hash, const double *values, size_t n)
+struct step_progress *step_cache_take(struct step_cache *c, const struct step_cache_key *key, int64_t since,
+                                      int64_t until)
+{
+    if (c == NULL)
+        return NULL;
+    uint64_t hash = hash_key(key);
+    struct step_progress *progress = NULL;
+    pthread_mutex_lock(&c->mutex);
+    struct entry *e = find(c, key, hash);
+    if (e != NULL && e->progress != NULL && e->revision >= since && e->revision <= until) {
+        progress = e->progress;
+        e->progress = NULL;
+        e->size -= progress->bytes;
+        c->bytes -= progress->bytes;
+    }
+    pthread_mutex_unlock(&c->mutex);
+    return progress;
+}
+
+static struct entry *make_entry(const struct step_cache_key *key, uint64_t hash, const double *values, size_t n,
+                                struct step_progress *progress)
 {
     size_t n_text = strlen(key->selector) + 1, size = sizeof(struct entry) + n * sizeof *values + n_text;
     struct entry *e = malloc(size);
     if (e == NULL)
         return NULL;
-    *e = (struct entry){.key = *key, .hash = hash, .size = size, .n = n};
+    *e = (struct entry){.key = *key, .hash = hash, .progress = progress, .size = size, .n = n};
+    if (progress != NULL)
+        e->size += progress->bytes;
     memcpy(e->values, values, n * sizeof *values);
     char *text = (char *)(e->values + n);
     memcpy(text, key->selector, n_text);
@@ -144,30 +180,39 @@ static struct entry *make_entry(const struct step_cache_key *key, uint64_t hash,
     return e;
 }
 
-void step_cache_put(struct step_cache *c, const struct step_cache_key *key, const double *values, size_t n)
+static void insert(struct step_cache *c, struct entry *made)
 {
-    if (c == NULL)
-        return;
-    uint64_t hash = hash_key(key);
-    struct entry *made = make_entry(key, hash, values, n);
-    if (made == NULL)
-        return;
-    if (made->size > c->limit) {
-        free(made);
-        return;
-    }
-    pthread_mutex_lock(&c->mutex);
-    struct entry *old = find(c, key, hash); /* two threads may have computed it */
-    if (old != NULL)
-        drop(c, old);
     while (c->bytes + made->size > c->limit)
         drop(c, c->oldest);
-    made->next = c->buckets[hash % BUCKETS];
-    c->buckets[hash % BUCKETS] = made;
+    made->next = c->buckets[made->hash % BUCKETS];
+    c->buckets[made->hash % BUCKETS] = made;
     list_newest(c, made);
     c->bytes += made->size;
     c->entries++;
+}
+
+void step_cache_put(struct step_cache *c, const struct step_cache_key *key, int64_t revision, const double *values,
+                    size_t n, struct step_progress *progress)
+{
+    uint64_t hash = c != NULL ? hash_key(key) : 0;
+    struct entry *made = c != NULL ? make_entry(key, hash, values, n, progress) : NULL;
+    if (made == NULL || made->size > c->limit) {
+        free(made);
+        free_progress(progress);
+        return;
+    }
+    made->revision = revision;
+    pthread_mutex_lock(&c->mutex);
+    struct entry *old = find(c, key, hash); /* of an earlier revision; or two threads have computed it */
+    bool is_newest = old == NULL || old->revision <= revision;
+    if (is_newest) {
+        if (old != NULL)
+            drop(c, old);
+        insert(c, made);
+    }
     pthread_mutex_unlock(&c->mutex);
+    if (!is_newest)
+        free_entry(made);
 }
 
 size_t step_cache_bytes(struct step_cache *c)
