@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app.h"
+#include "check.h"
 #include "options.h"
 #include "serve.h"
 #include "token_command.h"
@@ -25,6 +26,8 @@ static int run(const struct options *o)
         return 0;
     case COMMAND_SERVE:
         return serve_run(o);
+    case COMMAND_CHECK:
+        return check_command_run(o);
     default:
         return token_command_run(o);
     }

@@ -10,7 +10,14 @@
 
 #include "options.h"
 
-enum { FOR_SERVE = 1, FOR_CREATE = 2, FOR_LIST = 4, FOR_REVOKE = 8, FOR_TOKEN = FOR_CREATE | FOR_LIST | FOR_REVOKE };
+enum {
+    FOR_SERVE = 1,
+    FOR_CREATE = 2,
+    FOR_LIST = 4,
+    FOR_REVOKE = 8,
+    FOR_CHECK = 16,
+    FOR_TOKEN = FOR_CREATE | FOR_LIST | FOR_REVOKE
+};
 
 /* A list of the environment, cut up at its commas. */
 struct kept_list {
@@ -121,7 +128,7 @@ static const struct option {
     setter *set;
     const char *help;
 } OPTIONS[] = {
-    {"--db", "FILE", "TALLY_DB", FOR_SERVE | FOR_TOKEN, false, set_db, "the database (tally.db)"},
+    {"--db", "FILE", "TALLY_DB", FOR_SERVE | FOR_TOKEN | FOR_CHECK, false, set_db, "the database (tally.db)"},
     {"--listen", "ADDR:PORT", "TALLY_LISTEN", FOR_SERVE, false, set_listen,
      "where to listen (127.0.0.1:7070); port 0: any free one"},
     {"--allow-host", "NAME", "TALLY_ALLOW_HOST", FOR_SERVE, true, set_allow_host,
@@ -154,6 +161,7 @@ static const struct verb {
     {"token create", "", "make a token and print it, once", COMMAND_TOKEN_CREATE, FOR_CREATE},
     {"token list", "", "list the tokens (not their secrets)", COMMAND_TOKEN_LIST, FOR_LIST},
     {"token revoke", " ID", "revoke a token by its number in the list", COMMAND_TOKEN_REVOKE, FOR_REVOKE},
+    {"check", "", "compute every stored sum again and compare (without a server)", COMMAND_CHECK, FOR_CHECK},
     {"version", "", "print version and build", COMMAND_VERSION, 0},
     {"help", " [COMMAND]", "print this, or what one command takes", COMMAND_HELP, 0},
 };

@@ -248,6 +248,14 @@ int store_write_closed(struct store *s, int64_t run, int64_t series, int64_t epo
 int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step,
                             struct problem *p);
 
+/* ---- for checks ---- */
+
+int store_rollups_count(struct store_conn *c, int64_t run, int64_t series, int64_t *out, struct problem *p); /* of every level */
+/** store_orphans(c, out, p): series that batches or rollups name and that do not exist. */
+int store_orphans(struct store_conn *c, int64_t *out, struct problem *p);
+/** store_file_verify(c, why, why_size, p): does the file's own structure hold?  why is "" if so, else what is wrong.  Reads all of it. */
+int store_file_verify(struct store_conn *c, char *why, size_t why_size, struct problem *p);
+
 /* ---- attempts ---- */
 
 int store_attempts_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct attempt_row *row),

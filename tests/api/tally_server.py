@@ -145,11 +145,23 @@ class TallyServer:
     def is_alive(self):
         return self.process.poll() is None
 
+    def check(self):
+        """The server is stopped: every stored sum is that of its batches."""
+        if os.path.exists(self.db):
+            code, out, err = run_tally("check", "--db", self.db, timeout=120)
+            if code != 0:
+                raise AssertionError("tally check: %s%s" % (out[-4000:], err))
+
     def close(self):
-        """Stop, check that it ended well, remove its folder."""
+        """Stop, check that it ended well and left a sound database, remove its folder."""
         code = self.stop() if self.process and self.process.poll() is None else self.process and self.process.returncode
         self.hang_up()
         text = self.log_text()
+        try:
+            self.check()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         shutil.rmtree(self.folder, ignore_errors=True)
         if code not in (0, None, -signal.SIGKILL):
             raise AssertionError("the server ended with %s:\n%s" % (code, text[-4000:]))

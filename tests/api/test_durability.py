@@ -137,6 +137,7 @@ class Durability(unittest.TestCase):
                 server.kill()
                 load.join()
                 loads.append(load)
+                server.check()
                 server.start()
                 total = self.check(server, "crash", loads)
             self.assertGreater(total, 100)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "check.h"
 #include "clock.h"
 #include "fixture_store.h"
 
@@ -551,6 +552,16 @@ Test(ingest, stopping_answers_all_that_is_queued_and_the_queue_is_bounded)
 
 /* ---- anything, in any order ---- */
 
+/* What `tally check` says. */
+static void check_agrees(struct fixture *f, const char *when)
+{
+    struct problem p = {0};
+    struct check_report report;
+
+    cr_assert_eq(check_store(f->reader, stderr, &report, &p), OK, "%s: %s", when, p.detail);
+    cr_assert_eq(report.disagreements, 0, "%s", when);
+}
+
 static void random_post(struct fixture *f, unsigned *seed, const char *run, int round)
 {
     struct post post;
@@ -599,6 +610,7 @@ Test(ingest, rollups_equal_a_recount_after_any_sequence)
         }
         check_rollups(&f, "r1", when);
         check_rollups(&f, "r2", when);
+        check_agrees(&f, when);
     }
     fixture_remove(&f);
 }
@@ -662,6 +674,7 @@ Test(ingest, buckets_equal_a_recount_after_any_sequence)
             random_stretch(&f, &seed, round / 40, &at, when);
         }
         check_rollups(&f, "r", when);
+        check_agrees(&f, when);
     }
     fixture_remove(&f);
 }

@@ -1,0 +1,31 @@
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "problem.h"
+#include "store.h"
+
+/** Does the database say one thing only?  Whatever is kept beside the batches is computed from them again. */
+struct check_report {
+    int64_t runs, series, batches, rollups; /* looked at */
+    int64_t disagreements;
+};
+
+/**
+ * check_store(c, out, report, p): every rollup, rank set and counter of every run against its batches, every packed
+ * state, and the file's own structure.  Integers, bytes and doubles are compared for equality: sums are exact.
+ *
+ * c    nothing may be written meanwhile.
+ * out  a line for each of the first disagreements; NULL: none.
+ * Returns OK, also where there are disagreements; errors of the store.
+ * Cost    one pass over the batches, memory for a few states.
+ */
+int check_store(struct store_conn *c, FILE *out, struct check_report *report, struct problem *p);
+
+struct options;
+/** check_command_run(o): `tally check`.  The exit status: 0 all agrees, 1 it does not or cannot be checked. */
+int check_command_run(const struct options *o);
+
+#endif
