@@ -19,12 +19,20 @@
 #include "ingest_group.h"
 #include "log.h"
 
-enum { IDLE_MS = 500, PURGE_ROWS = 2000 };
+enum {
+    IDLE_MS = 500,
+    PURGE_ROWS = 2000,
+    GATHER_US_MAX = 2000,
+    GATHER_RECORDS_MAX = 500 /* a group of so many is worth its commit already */
+};
 
 struct ingest {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t wake;
     struct job *head, **tail;
+    int64_t n_waiting; /* jobs from head to tail */
+    int64_t n_records; /* in those jobs */
+    int64_t wake_at;   /* n_waiting that wakes the writer */
     bool stopping;
     struct ingest_stats stats; /* queue_bytes and queue_jobs include the group being written */
 
@@ -33,8 +41,10 @@ struct ingest {
     struct store *store;
     struct group group;
     pthread_t thread;
-    bool purge; /* hidden runs may be left */
-    bool dirty; /* the WAL may hold something */
+    int64_t n_taken;   /* jobs of the last group */
+    int64_t gather_us; /* how long the next one may be waited for: what two commits take */
+    bool purge;        /* hidden runs may be left */
+    bool dirty;        /* the WAL may hold something */
 };
 
 /* ---- a group ---- */
@@ -145,6 +155,7 @@ static void process(struct ingest *in, struct job *first)
         log_event(LOG_ERROR, "commit-failed", "%s", problem.detail);
         fail_all(first, status, &problem);
     } else {
+        in->gather_us = 2 * commit_us < GATHER_US_MAX ? 2 * commit_us : GATHER_US_MAX;
         in->purge |= in->group.hid_runs;
         in->dirty = true;
     }
@@ -192,13 +203,13 @@ static void keep_house(struct ingest *in, bool idle)
 
 /* ---- the thread ---- */
 
-static struct timespec in_ms(int64_t ms)
+static struct timespec in_us(int64_t us)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
+    t.tv_sec += us / 1000000;
+    t.tv_nsec += us % 1000000 * 1000;
     if (t.tv_nsec >= 1000000000) {
         t.tv_sec++;
         t.tv_nsec -= 1000000000;
@@ -206,19 +217,39 @@ static struct timespec in_ms(int64_t ms)
     return t;
 }
 
+/*
+ * A commit costs nearly the same for one job as for fifty.  Whoever was answered by the last group is likely to send
+ * again at once, so those are waited for: until two commits could have been done, and not at all where nobody else was
+ * there (a lone client never waits) or the group is large already.  Called with the mutex held.
+ */
+static void gather(struct ingest *in, int64_t expected, const struct timespec *until)
+{
+    while (in->n_waiting < expected && in->n_records < GATHER_RECORDS_MAX && !in->stopping) {
+        in->wake_at = expected;
+        if (pthread_cond_timedwait(&in->wake, &in->mutex, until) == ETIMEDOUT)
+            return;
+    }
+}
+
 /* All that is queued; NULL when there is time for housework.  false: stopped, and nothing is left. */
 static bool take_all(struct ingest *in, struct job **out)
 {
-    struct timespec until = in_ms(IDLE_MS);
+    struct timespec until = in_us(IDLE_MS * 1000), gathered = in_us(in->gather_us);
     int rc = 0;
 
     pthread_mutex_lock(&in->mutex);
+    int64_t expected = in->n_taken + in->n_waiting;
+    in->wake_at = 1;
     while (in->head == NULL && !in->stopping && !in->purge && rc != ETIMEDOUT)
         rc = in->dirty ? pthread_cond_timedwait(&in->wake, &in->mutex, &until)
                        : pthread_cond_wait(&in->wake, &in->mutex);
+    if (in->head != NULL)
+        gather(in, expected, &gathered);
     *out = in->head;
     in->head = NULL;
     in->tail = &in->head;
+    in->n_taken = in->n_waiting;
+    in->n_waiting = in->n_records = 0;
     bool go_on = *out != NULL || !in->stopping;
     pthread_mutex_unlock(&in->mutex);
     return go_on;
@@ -295,12 +326,13 @@ int ingest_submit(struct ingest *in, struct job *job, struct problem *p)
     } else {
         job->next = NULL;
         job->status = OK;
-        bool was_empty = in->head == NULL;
         *in->tail = job;
         in->tail = &job->next;
         in->stats.queue_jobs++;
         in->stats.queue_bytes += (int64_t)job->bytes;
-        if (was_empty)
+        if (job->kind == JOB_BATCHES)
+            in->n_records += (int64_t)job->records->n_records;
+        if (++in->n_waiting == in->wake_at || in->n_records >= GATHER_RECORDS_MAX)
             pthread_cond_signal(&in->wake);
     }
     pthread_mutex_unlock(&in->mutex);
