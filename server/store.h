@@ -250,7 +250,8 @@ int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_
 
 /* ---- for checks ---- */
 
-int store_rollups_count(struct store_conn *c, int64_t run, int64_t series, int64_t *out, struct problem *p); /* of every level */
+int store_rollups_count(struct store_conn *c, int64_t run, int64_t series, int64_t *out,
+                        struct problem *p); /* of every level */
 /** store_orphans(c, out, p): series that batches or rollups name and that do not exist. */
 int store_orphans(struct store_conn *c, int64_t *out, struct problem *p);
 /** store_file_verify(c, why, why_size, p): does the file's own structure hold?  why is "" if so, else what is wrong.  Reads all of it. */
