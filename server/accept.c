@@ -125,3 +125,23 @@ enum media accept_choose(const char *accept, unsigned offered)
     }
     return chosen;
 }
+
+bool accept_gzip(const char *accept_encoding)
+{
+    int gzip = -1, any = -1; /* their q; -1: not named */
+
+    for (const char *at = accept_encoding != NULL ? accept_encoding : ""; *at != '\0';) {
+        size_t length = strcspn(at, ","), name_length;
+        int q = split_element(at, length, &name_length);
+        const char *name = at;
+        trim(&name, &name_length);
+        if (same(name, name_length, "gzip") || same(name, name_length, "x-gzip"))
+            gzip = q;
+        else if (same(name, name_length, "*"))
+            any = q;
+        at += length;
+        if (*at == ',')
+            at++;
+    }
+    return gzip >= 0 ? gzip > 0 : any > 0;
+}

@@ -1,6 +1,8 @@
 #ifndef ACCEPT_H
 #define ACCEPT_H
 
+#include <stdbool.h>
+
 /** The representations that an answer can have, as bits. */
 enum media { MEDIA_JSON = 1, MEDIA_CSV = 2, MEDIA_NDJSON = 4 };
 
@@ -15,5 +17,8 @@ enum media { MEDIA_JSON = 1, MEDIA_CSV = 2, MEDIA_NDJSON = 4 };
  *          each of its lines is that.
  */
 enum media accept_choose(const char *accept, unsigned offered);
+
+/** accept_gzip(accept_encoding): does an Accept-Encoding header ask for gzip?  NULL: no. */
+bool accept_gzip(const char *accept_encoding);
 
 #endif

@@ -1,13 +1,16 @@
-/** The only door to zlib.  The output grows as it comes and stops one byte above the bound. */
-#include <stdint.h>
+/**
+ * The only door to zlib.  What is unpacked grows as it comes and stops one byte above the bound; what is packed has
+ * one byte less room than its input.
+ */
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <zlib.h>
 
 #include "gzip.h"
 
-enum { GZIP_WINDOW = 15 + 16 /* 32 KiB, gzip wrapping only */, GZIP_FIRST = 16 * 1024 };
+enum { GZIP_WINDOW = 15 + 16 /* 32 KiB, gzip wrapping only */, GZIP_MEMORY = 8, GZIP_FIRST = 16 * 1024 };
 
 struct output {
     char *data;
@@ -81,4 +84,28 @@ int gzip_inflate(const void *data, size_t size, size_t max, char **out, size_t *
     *out = o.data;
     *out_size = o.size;
     return OK;
+}
+
+bool gzip_deflate(const void *data, size_t size, int level, char **out, size_t *out_size)
+{
+    z_stream z = {0};
+
+    if (size < 2 || size > UINT32_MAX || deflateInit2(&z, level, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, 0) != Z_OK)
+        return false;
+    char *packed = malloc(size - 1);
+    z.next_in = (z_const Bytef *)data;
+    z.avail_in = (uInt)size;
+    z.next_out = (Bytef *)packed;
+    z.avail_out = packed != NULL ? (uInt)(size - 1) : 0;
+    bool fits = packed != NULL && deflate(&z, Z_FINISH) == Z_STREAM_END;
+    size_t packed_size = size - 1 - z.avail_out;
+    deflateEnd(&z);
+    char *kept = fits ? realloc(packed, packed_size) : NULL; /* most of it was not needed */
+    if (!fits) {
+        free(packed);
+        return false;
+    }
+    *out = kept != NULL ? kept : packed;
+    *out_size = packed_size;
+    return true;
 }

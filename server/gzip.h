@@ -1,6 +1,7 @@
 #ifndef GZIP_H
 #define GZIP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "problem.h"
@@ -15,5 +16,15 @@
  *          PROBLEM_INTERNAL (no memory).  Any thread.
  */
 int gzip_inflate(const void *data, size_t size, size_t max, char **out, size_t *out_size, struct problem *p);
+
+/**
+ * gzip_deflate(data, size, level, out, out_size): pack into one gzip member; the same bytes every time.
+ *
+ * level    1 fast .. 9 small.
+ * out      malloc'ed, the caller frees.
+ * Returns  false: no memory, or the result would not be smaller; nothing is given out.
+ * Cost     at level 1 about 10 ms a megabyte, and 260 KB of memory meanwhile.  Any thread.
+ */
+bool gzip_deflate(const void *data, size_t size, int level, char **out, size_t *out_size);
 
 #endif

@@ -25,6 +25,7 @@
 
 #include "app.h"
 #include "clock.h"
+#include "http_encoding.h"
 #include "http_exchange.h"
 #include "http_head.h"
 #include "log.h"
@@ -117,6 +118,8 @@ static void work_run(struct work *work, struct store_conn *reader)
     x->q.reader = reader;
     x->rc = x->q.route->run(&x->q, &x->r, &x->problem);
     x->q.reader = NULL;
+    if (x->rc == OK)
+        encode_response(&x->q, &x->r);
     http_resume(&x->q);
 }
 
@@ -149,6 +152,8 @@ static enum MHD_Result dispatch(struct exchange *x)
     x->q.body_size = x->body.size;
     if (route->kind == ROUTE_INLINE) {
         x->rc = route->run(&x->q, &x->r, &x->problem);
+        if (x->rc == OK)
+            encode_response(&x->q, &x->r);
         return http_answer(x);
     }
     /* from here on the exchange is somebody else's: nothing may be touched after a success */

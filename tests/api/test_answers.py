@@ -1,5 +1,6 @@
-"""Classes, confusion, export, CSV, ETags."""
+"""Classes, confusion, export, CSV, ETags, compressed answers."""
 import csv
+import gzip
 import io
 import random
 import re
@@ -256,6 +257,61 @@ class Tags(ApiTest):
             got, head = self.server.request("GET", path), self.server.request("HEAD", path)
             self.assertEqual((head.status, head.body, head.headers.get("etag")), (200, b"", got.headers.get("etag")), path)
             self.assertEqual(head.headers.get("content-length"), str(len(got.body)), path)
+
+
+class Compressed(ApiTest):
+    def get_both(self, path, **query):
+        plain = self.server.get(path, **query)
+        packed = self.server.get(path, headers={"Accept-Encoding": "br, gzip;q=0.8"}, **query)
+        self.assertEqual((plain.status, packed.status), (200, 200))
+        self.assertIsNone(plain.headers.get("content-encoding"))
+        return plain, packed
+
+    def test_large_answers(self):
+        run = self.new_run()
+        self.log_ok(run, [{"stage": "train", "epoch": 0, "step": i, "correct": i % 32, "total": 32} for i in range(500)])
+        for path, query in ((self.path(run, "steps"), {"metric": "accuracy"}), (self.path(run, "batches"), {}),
+                            ("/api/v1/metrics", {}), ("/api/v1/openapi.yaml", {}), ("/metrics", {})):
+            plain, packed = self.get_both(path, **query)
+            with self.subTest(path=path):
+                self.assertEqual(packed.headers.get("content-encoding"), "gzip")
+                self.assertLess(len(packed.body), len(plain.body) / 2)
+                if path != "/metrics":  # which counts the requests for it
+                    self.assertEqual(gzip.decompress(packed.body), plain.body)
+                for answer in (plain, packed):
+                    self.assertIn("Accept-Encoding", [v.strip() for v in answer.headers["vary"].split(",")])
+                self.assertEqual(plain.headers["content-type"], packed.headers["content-type"])
+
+    def test_the_page_and_its_files(self):
+        page = self.server.get("/").body.decode()
+        for path in sorted(set(re.findall(r'"(/assets/[^"]+)"', page))):
+            plain, packed = self.get_both(path)
+            with self.subTest(path=path):
+                if len(plain.body) < 1024:
+                    self.assertIsNone(packed.headers.get("content-encoding"))
+                    continue
+                self.assertEqual(packed.headers.get("content-encoding"), "gzip")
+                self.assertEqual(gzip.decompress(packed.body), plain.body)
+                self.assertEqual(self.get_both(path)[1].body, packed.body)
+
+    def test_small_answers_and_those_who_do_not_ask_are_left_alone(self):
+        run = self.new_run()
+        self.log_ok(run, {"stage": "train", "epoch": 0, "step": 0, "correct": 1, "total": 2}, headers={"Accept-Encoding": "gzip"})
+        small = self.server.get(self.path(run), headers={"Accept-Encoding": "gzip"})
+        self.assertLess(len(small.body), 1024)
+        self.assertEqual((small.headers.get("content-encoding"), small.json()["id"]), (None, run))
+        for ask in ("identity", "br", "gzip;q=0", "*;q=0", "gzip;q=0, *", ""):
+            self.assertIsNone(self.server.get("/api/v1/metrics", headers={"Accept-Encoding": ask}).headers.get("content-encoding"), ask)
+
+    def test_etags_stay_good(self):
+        run = self.new_run()
+        self.log_ok(run, [{"stage": "train", "epoch": 0, "step": i, "correct": 1, "total": 2} for i in range(500)])
+        plain, packed = self.get_both(self.path(run, "steps"))
+        self.assertEqual(packed.headers["etag"], "W/" + plain.headers["etag"])
+        for tag in (plain.headers["etag"], packed.headers["etag"]):
+            for coding in ("identity", "gzip"):
+                answer = self.server.get(self.path(run, "steps"), headers={"If-None-Match": tag, "Accept-Encoding": coding})
+                self.assertEqual((answer.status, answer.body), (304, b""))
 
 
 if __name__ == "__main__":

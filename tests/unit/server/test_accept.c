@@ -33,3 +33,29 @@ Test(accept, the_best_liked_representation_wins)
         cr_assert_eq(accept_choose(rows[i].accept, rows[i].offered), rows[i].chosen, "%s",
                      rows[i].accept ? rows[i].accept : "(null)");
 }
+
+Test(accept, gzip_is_sent_to_those_who_ask_for_it)
+{
+    static const struct {
+        const char *header;
+        bool gzip;
+    } rows[] = {{NULL, false},
+                {"", false},
+                {"gzip", true},
+                {"GZip", true},
+                {"x-gzip", true},
+                {"gzip, deflate, br, zstd", true},
+                {"br;q=1.0, gzip;q=0.8, *;q=0.1", true},
+                {"br", false},
+                {"identity", false},
+                {"*", true},
+                {"*;q=0", false},
+                {"gzip;q=0", false},
+                {"gzip;q=0.000, *", false},
+                {"identity;q=0, gzip;q=0.001", true},
+                {"gzipped", false},
+                {",,;, gzip", true}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        cr_assert_eq(accept_gzip(rows[i].header), rows[i].gzip, "row %zu: %s", i, rows[i].header);
+}

@@ -84,3 +84,39 @@ Test(gzip, cut_or_damaged_anywhere_is_refused)
             free(out);
     }
 }
+
+Test(gzip, what_is_packed_is_smaller_and_comes_out_again)
+{
+    static char text[100000];
+    size_t sizes[] = {1024, 4096, sizeof text};
+
+    srand(8);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)(rand() % 7 + '0');
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int level = 1; level <= 9; level += 8) {
+            char *packed = NULL, *out = NULL;
+            size_t size = 0, n = 0;
+            struct problem p = {0};
+            cr_assert(gzip_deflate(text, sizes[i], level, &packed, &size) && size < sizes[i] / 2);
+            cr_assert_eq(gzip_inflate(packed, size, sizes[i], &out, &n, &p), OK, "%s", p.detail);
+            cr_assert(n == sizes[i] && memcmp(out, text, n) == 0);
+            free(packed);
+            free(out);
+        }
+}
+
+Test(gzip, what_does_not_get_smaller_is_not_packed)
+{
+    static char noise[5000];
+    char *packed = NULL;
+    size_t size = 0;
+
+    srand(9);
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (char)rand();
+    for (size_t n = 0; n < 30; n++)
+        cr_assert_not(gzip_deflate(noise, n, 9, &packed, &size));
+    cr_assert_not(gzip_deflate(noise, sizeof noise, 9, &packed, &size));
+    cr_assert(packed == NULL && size == 0);
+}
