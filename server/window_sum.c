@@ -63,17 +63,13 @@ int64_t window_correct(const struct state *sum)
 int batch_primary(struct state *one, const struct counts *before, const struct state *sum, const struct batch_key *key,
                   const uint8_t *data, size_t size, double *out)
 {
-    struct state grown = {
-        .shape = {.form = FORM_TOTALS},
-        .counts = {.correct = sum->counts.correct - before->correct, .total = sum->counts.total - before->total}};
-    int status = OK;
-
-    if (window_needs_one(sum->shape.form)) {
-        state_clear(one);
-        status = state_add_packed(one, key, 0, 1, data, size);
-    } else {
-        one = &grown;
+    if (!window_needs_one(sum->shape.form)) {
+        int64_t correct = sum->counts.correct - before->correct, total = sum->counts.total - before->total;
+        *out = total > 0 ? (double)correct / (double)total : NAN;
+        return OK;
     }
+    state_clear(one);
+    int status = state_add_packed(one, key, 0, 1, data, size);
     if (status == OK)
         *out = state_primary(one);
     return status;
