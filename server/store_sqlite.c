@@ -110,7 +110,7 @@ static int open_writer(struct store *s, enum store_durability durability, bool m
     if (status == OK)
         status = sql_script(c, "set up the connection",
                             "PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-                            "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536",
+                            "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
                             p);
     if (status == OK)
         status = store_rows_declare(s, p);
@@ -136,7 +136,7 @@ int store_reader_open(struct store *s, struct store_conn **out, struct problem *
     int status = open_connection(c, s, SQLITE_OPEN_READONLY, p);
     if (status == OK)
         status = sql_script(c, "set up a reader",
-                            "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", p);
+                            "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096", p);
     if (status != OK) {
         store_reader_close(c);
         return status;
