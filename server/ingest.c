@@ -23,6 +23,7 @@ enum {
     IDLE_MS = 500,
     PURGE_ROWS = 2000,
     GATHER_US_MAX = 2000,
+    GATHER_JOBS_MAX = 4,
     GATHER_RECORDS_MAX = 500 /* a group of so many is worth its commit already */
 };
 
@@ -218,12 +219,15 @@ static struct timespec in_us(int64_t us)
 }
 
 /*
- * A commit costs nearly the same for one job as for fifty.  Whoever was answered by the last group is likely to send
- * again at once, so those are waited for: until two commits could have been done, and not at all where nobody else was
- * there (a lone client never waits) or the group is large already.  Called with the mutex held.
+ * A commit costs nearly the same for one job as for four.  Whoever was answered by the last group is likely to send
+ * again at once, so a few are waited for: until two commits could have been done, and not at all where nobody else was
+ * there (a lone client never waits).  Many take longer to come back than a commit takes, and then a second group is
+ * better written meanwhile.  Called with the mutex held.
  */
 static void gather(struct ingest *in, int64_t expected, const struct timespec *until)
 {
+    if (expected > GATHER_JOBS_MAX)
+        return;
     while (in->n_waiting < expected && in->n_records < GATHER_RECORDS_MAX && !in->stopping) {
         in->wake_at = expected;
         if (pthread_cond_timedwait(&in->wake, &in->mutex, until) == ETIMEDOUT)
