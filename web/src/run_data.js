@@ -13,11 +13,9 @@ const KNOWN_MAX = 32;      // answers kept of one state of a run
 export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view', 'from', 'to', 'window', 'x']);
 
 /**
- * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen, views,
- * view, steps, epochs, origin}.  state: of the URL.  The same object comes back while
+ * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen,
+ * steps, epochs}.  state: {run, stage, metric, more} of the URL.  The same object comes back while
  * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has nothing but means.
- * origin: when the stage began, ms.  views: those that the
- * stage has; view: the one asked for if it is among them.  steps null where the view shows none.
  */
 export function createLoader(get) {
     let last = null; // {run (the answer), view (what of the URL matters), data}
@@ -29,28 +27,15 @@ export function createLoader(get) {
         const view = JSON.stringify(VIEW_KEYS.map(key => state[key]));
         if (last && last.run === run && last.view === view)
             return last.data;
-        catalogue ??= readCatalogue(await get('/api/v1/metrics', signal));
-        const stage = chooseStage(run, state.stage);
-        if (answers.run !== run || answers.stage !== stage)
-            answers = { run, stage, known: new Map() };
-        const { known } = answers;
-        const once = async question => {
-            if (known.size > KNOWN_MAX)
-                known.clear();
-            if (!known.has(question))
-                known.set(question, await get(question, signal));
-            return known.get(question);
-        };
-        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, origin: undefined };
-        if (stage !== null) {
-            const series = seriesOf(run, stage);
+        const catalogue = readCatalogue(await get('/api/v1/metrics', signal));
+        const data = { run, catalogue, stage: chooseStage(run, state.stage), heads: [], means: [], shown: [], chosen: null, steps: null, epochs: null };
+        if (data.stage !== null) {
+            const series = seriesOf(run, data.stage);
             data.heads = series.heads;
             data.means = series.means;
+            data.shown = state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
             data.chosen = chooseMetric(catalogue, series.heads, state.metric);
-            data.views = viewsOf(data.chosen);
-            data.view = data.views.some(v => v.view === state.view) ? state.view : 'charts';
-            data.shown = data.view !== 'charts' ? [] : state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
-            Object.assign(data, await numbers(once, data, state));
+            Object.assign(data, await numbers(get, data, signal));
         }
         last = { run, view, data };
         return data;
