@@ -208,7 +208,7 @@ export function viewsOf(chosen) {
     const views = [{ view: 'charts', name: 'Charts' }];
     if (counts && counts.form !== 'totals')
         views.push({ view: 'classes', name: 'Classes' });
-    if (counts?.form === 'confusion')
+    if (counts?.form === 'confusion' || counts?.task === 'binary' && counts.form !== 'totals')
         views.push({ view: 'confusion', name: 'Confusion matrix' });
     if (scores || calibration)
         views.push({ view: 'curves', name: 'Curves' });

@@ -5,14 +5,13 @@ import * as api from './app_api.js';
 import { useLive, useNow, usePlace, useTitle } from './hooks.js';
 import { Link, Live, Status, Tags } from './parts.js';
 import { NoSteps, UnknownRun } from './empty.js';
-import { ChartPanel } from './chart_panel.js';
-import { createLoader } from './run_data.js';
-import { chartData } from './series.js';
-import { explain } from './explain.js';
-import {
-    averageMenu, formatSelector, headSelector, meanSelector, metricMenu, metricTitle, stagesOf, unitOf, withMetric
-} from './catalogue.js';
-import { dateTime, difference, duration, flatten, integer, inUnit, number, plural, relativeTime } from './format.js';
+import { createLoader, VIEW_KEYS } from './run_data.js';
+import { Menus, Tabs } from './run_menus.js';
+import { Charts } from './run_charts.js';
+import { Classes } from './run_classes.js';
+import { Confusion } from './run_confusion.js';
+import { Curves } from './run_curves.js';
+import { dateTime, duration, flatten, integer, number, relativeTime } from './format.js';
 
 const POLL_RUNNING_MS = 1000;
 const POLL_ENDED_MS = 5000;
@@ -52,7 +51,7 @@ function Heading({ run, isStale }) {
     </header>`;
 }
 
-const VIEWS = { charts: Charts };
+const VIEWS = { charts: Charts, classes: Classes, confusion: Confusion, curves: Curves };
 
 function Numbers({ data }) {
     const View = VIEWS[data.view];

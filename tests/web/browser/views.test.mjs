@@ -1,0 +1,172 @@
+// The classes, the confusion matrix and the curves of a run, against what the API answers.
+
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { golden, openPage, startBrowser, startServer, textOf } from './harness.mjs';
+
+const NAMES = ['cat', 'dog', '<b>owl</b>'];
+let server;
+let browser;
+before(async () => {
+    server = await startServer();
+    browser = await startBrowser();
+    await server.call('PUT', '/api/v1/runs/three', { stages: { test: { class_names: NAMES } } });
+    const of = (epoch, m) => ({
+        stage: 'test', epoch, step: 0, confusion: m,
+        scores: { thresholds: 4, pos: [[1, 2, 3, 1], [0, 1, 2, 1], [0, 0, 2, 2]], neg: [[4, 2, 1, 0], [3, 2, 1, 0], [4, 3, 1, 0]] },
+        calibration: { bins: 4, count: [0, 4, 6, 10, 0], confidence: [0, 1.5, 3.9, 9, 0], correct: [0, 1, 3, 8, 0] }
+    });
+    await server.post('three', [of(0, [[5, 5, 0], [3, 7, 0], [1, 2, 0]]), of(1, [[8, 2, 0], [1, 9, 0], [0, 1, 2]])]);
+    await server.post('wide', golden('mc100_small').batches.map(b => ({ stage: 'test', epoch: b.epoch, step: b.step, rank: b.rank, samples: b.n, num_classes: 100, cells: b.confmat_sparse })));
+    await server.post('binary', { stage: 'test', epoch: 0, step: 0, task: 'binary', confusion: [[3, 1], [1, 5]], scores: { thresholds: 3, pos: [[0, 1, 2]], neg: [[3, 2, 1]] } });
+});
+after(async () => {
+    await browser?.close();
+    await server?.stop();
+});
+
+async function open(search) {
+    const page = await openPage(browser, server);
+    await page.visit(search);
+    await page.waitForSelector('.view');
+    return page;
+}
+
+test('the tabs are those that the states allow', async () => {
+    const page = await openPage(browser, server);
+    await server.post('plain', { stage: 'test', epoch: 0, step: 0, correct: 1, total: 2 });
+    for (const [run, tabs] of [['three', ['Charts', 'Classes', 'Confusion matrix', 'Curves']], ['wide', ['Charts', 'Classes', 'Confusion matrix']], ['plain', []]]) {
+        await page.visit('?run=' + run);
+        await page.waitForSelector('#accumulated');
+        assert.deepEqual(await page.$$eval('.tabs a', all => all.map(a => a.textContent)), tabs, run);
+    }
+    await page.visit('?run=plain&view=confusion');
+    await page.waitForSelector('#accumulated');
+    await page.done();
+});
+
+test('every class with its values, their change, and names as text', async () => {
+    const page = await open('?run=three&view=classes');
+    const [now, before] = await Promise.all([1, 0].map(e => server.get(`/api/v1/runs/three/classes?stage=test&epoch=${e}`)));
+    await page.waitForFunction(() => document.querySelector('.up'));
+    const rows = await page.$$eval('.classes tbody tr', all => all.map(r => [...r.querySelectorAll('data')].map(d => d.value === '' ? null : Number(d.value))));
+    assert.deepEqual(rows, now.classes.map(c => [c.precision, c.recall, c.f1]));
+    assert.deepEqual(await page.$$eval('.classes tbody th b', all => all.map(b => b.textContent)), NAMES);
+    const change = now.classes[0].f1 - before.classes[0].f1;
+    assert.equal(await textOf(page.locator('.classes tbody tr').first().locator('td').last()), `+${(change * 100).toFixed(1)} points`);
+    assert.match(await page.locator('.classes tbody tr').first().locator('td').nth(2).getAttribute('title'), /^95.%: 49\.0.% to 94\.3.%$/);
+    await page.getByRole('button', { name: 'F1', exact: true }).click();
+    assert.deepEqual(await page.$$eval('.classes tbody th b', all => all.map(b => b.textContent)), ['dog', '<b>owl</b>', 'cat'].sort((a, b) => {
+        const f = n => now.classes[NAMES.indexOf(n)].f1;
+        return f(b) - f(a);
+    }));
+    await page.done();
+});
+
+test('the slider chooses the epoch, its last place goes along with the run', async () => {
+    const page = await open('?run=three&view=classes');
+    await page.getByLabel('Epoch before').click();
+    await page.waitForFunction(() => location.search.includes('epoch=0'));
+    const answer = await server.get('/api/v1/runs/three/classes?stage=test&epoch=0');
+    await page.waitForFunction(value => Number(document.querySelector('.classes data').value) === value, answer.classes[0].precision);
+    await page.locator('input[name=epoch]').fill('1');
+    await page.waitForFunction(() => !location.search.includes('epoch='));
+    await server.post('three', { stage: 'test', epoch: 2, step: 0, confusion: [[9, 1, 0], [0, 9, 1], [0, 0, 5]] });
+    await page.waitForFunction(() => document.querySelector('.epoch-picker label').textContent.includes('Epoch 2'), null, { timeout: 5000 });
+    await page.done();
+});
+
+test('up to 30 classes the matrix is a table, by count, row or column', async () => {
+    const page = await open('?run=three&view=confusion&epoch=1');
+    const values = () => page.$$eval('.confusion tbody data', all => all.map(d => Number(d.value)));
+    for (const norm of ['counts', 'true', 'pred']) {
+        await page.selectOption('select[name=show]', norm);
+        const query = norm === 'counts' ? '' : `&normalize=${norm}`;
+        const { matrix } = await server.get(`/api/v1/runs/three/confusion?stage=test&epoch=1&form=dense${query}`);
+        const shown = await values();
+        matrix.flat().forEach((value, i) => assert.ok(Math.abs((value ?? 0) - shown[i]) < 1e-12, `${norm} ${i}`));
+    }
+    assert.match(await textOf(page.locator('.pairs li').first()), /^cat taken for dog 2, 20\.0 % of cat$/);
+    assert.deepEqual(await page.$$eval('.confusion tbody th', all => all.map(t => t.textContent)), NAMES);
+    await page.done();
+});
+
+test('above that it is a picture that reads out the cell under the pointer', async () => {
+    const page = await open('?run=wide&view=confusion');
+    await page.waitForSelector('.confusion-picture canvas');
+    const { cells } = await server.get('/api/v1/runs/wide/confusion?stage=test');
+    const [target, predicted, count] = cells.find(([t, p]) => t !== p);
+    const box = await page.locator('.confusion-picture canvas').boundingBox();
+    await page.mouse.move(box.x + (predicted + 0.5) * box.width / 100, box.y + (target + 0.5) * box.height / 100);
+    await page.waitForSelector('.confusion-picture figcaption b');
+    assert.match(await textOf(page.locator('.confusion-picture figcaption')), new RegExp(`^${target} predicted as ${predicted}: ${count} of \\d+$`));
+    const painted = await page.evaluate(([t, p]) => {
+        const canvas = document.querySelector('.confusion-picture canvas');
+        const scale = canvas.width / 100;
+        const ctx = canvas.getContext('2d');
+        const at = (x, y) => [...ctx.getImageData((x + 0.5) * scale, (y + 0.5) * scale, 1, 1).data].join();
+        return at(p, t) !== at(99, 0) || at(p, t);
+    }, [target, predicted]);
+    assert.equal(painted, true);
+    const pairs = await page.$$eval('.pairs li', all => all.length);
+    assert.equal(pairs, Math.min(12, cells.filter(([t, p]) => t !== p).length));
+    await page.done();
+});
+
+test('1,000 classes are painted within 50 ms', async () => {
+    const cells = [];
+    for (let i = 0; i < 1000; i++)
+        for (let k = 0; k < 20; k++)
+            cells.push([i, (i + k * k) % 1000, 1 + (i * k) % 9]);
+    await server.post('thousand', { stage: 'test', epoch: 0, step: 0, num_classes: 1000, cells });
+    const page = await openPage(browser, server);
+    await page.addInitScript(() => {
+        const fill = CanvasRenderingContext2D.prototype.fillRect;
+        window.rects = 0;
+        CanvasRenderingContext2D.prototype.fillRect = function (...a) {
+            window.rects++;
+            window.firstRect ??= performance.now();
+            window.lastRect = performance.now();
+            return fill.apply(this, a);
+        };
+    });
+    await page.visit('?run=thousand&view=confusion');
+    await page.waitForFunction(() => window.rects > 15000);
+    const ms = await page.evaluate(() => window.lastRect - window.firstRect);
+    assert.ok(ms < 75, `${ms} ms`); // 1.5 times slack
+    await page.done();
+});
+
+test('ROC, precision-recall and reliability are drawn from the answers', async () => {
+    const page = await open('?run=three&view=curves&epoch=1');
+    await page.waitForSelector('.square');
+    await page.waitForFunction(() => document.querySelectorAll('.square').length === 3 && document.querySelector('.curve data').value !== '');
+    const epoch = (await server.get('/api/v1/runs/three/epochs?stage=test&epoch=1&metric=auroc.none,average_precision.none,ece')).epochs[0].metrics;
+    const shown = await page.$$eval('.curve', all => all.map(f => [...f.querySelectorAll('.legend data')].map(d => Number(d.value))));
+    assert.deepEqual(shown.slice(0, 2), [epoch['auroc.none'].value, epoch['average_precision.none'].value]);
+    assert.equal(shown[2][0], epoch.ece.value);
+    const curves = await server.get('/api/v1/runs/three/curves?stage=test&epoch=1');
+    const last = await page.locator('.curve').first().locator('polyline').first().getAttribute('points');
+    assert.ok(last.startsWith('0.00,100.00 ') && last.endsWith('100.00,0.00'), last);
+    assert.equal(await page.locator('.curve').first().locator('polyline').count(), 3);
+    await page.selectOption('select[name=class]', '1');
+    await page.waitForFunction(() => document.querySelector('.curve').querySelectorAll('polyline').length === 1);
+    const menu = page.locator('.curve').first().locator('.more');
+    await menu.locator('summary').click();
+    await menu.getByText('Show as a table').click();
+    assert.equal(await page.locator('.curve').first().locator('tbody tr').count(), curves.thresholds.length);
+    await page.done();
+});
+
+test('a binary series has one curve and no class to choose', async () => {
+    const page = await open('?run=binary&view=curves');
+    await page.waitForSelector('.square');
+    assert.equal(await page.locator('select[name=class]').count(), 0);
+    assert.equal(await page.locator('polyline').count(), 2);
+    await page.locator('.tabs a', { hasText: 'Confusion' }).click();
+    await page.waitForSelector('.confusion');
+    assert.deepEqual(await page.$$eval('.confusion tbody data', all => all.map(d => Number(d.value))), [3, 1, 1, 5]);
+    await page.locator('.tabs a', { hasText: 'Classes' }).click();
+    await page.waitForSelector('.classes');
+    await page.done();
+});

@@ -1,0 +1,31 @@
+// The rows of the class table: an epoch's classes beside those of the epoch before.  Pure.
+
+export const CLASS_VALUES = Object.freeze(['precision', 'recall', 'f1']);
+
+/**
+ * classRows(now, before) -> [{class, name, support, tp, fp, fn, precision, recall, f1, change: {precision, recall, f1}}]
+ * now, before: answers of /classes; before may be null.  A change is null where either value is.
+ */
+export function classRows(now, before) {
+    const old = new Map((before?.classes ?? []).map(c => [c.class, c]));
+    return now.classes.map(c => {
+        const change = {};
+        for (const name of CLASS_VALUES) {
+            const was = old.get(c.class)?.[name];
+            change[name] = typeof was === 'number' && typeof c[name] === 'number' ? c[name] - was : null;
+        }
+        return { ...c, change };
+    });
+}
+
+/** sortRows(rows, key, descending): a new list; 'change.f1' reaches in, missing values come last. */
+export function sortRows(rows, key, descending) {
+    const of = row => key.startsWith('change.') ? row.change[key.slice(7)] : row[key];
+    const sign = descending ? -1 : 1;
+    return rows.slice().sort((a, b) => {
+        const [x, y] = [of(a) ?? null, of(b) ?? null];
+        if (x === null || y === null)
+            return (x === null) - (y === null) || a.class - b.class;
+        return (x < y ? -1 : x > y ? 1 : 0) * sign || a.class - b.class;
+    });
+}

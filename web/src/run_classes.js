@@ -1,0 +1,70 @@
+// Each class by itself, in one epoch, and what changed since the epoch before.
+
+import { html, useMemo, useState } from './preact.js';
+import { path, runPath } from './api.js';
+import { useAnswer, usePlace } from './hooks.js';
+import { More } from './more.js';
+import { EpochPicker, pickEpoch } from './epoch_picker.js';
+import { VirtualTable } from './virtual.js';
+import { CLASS_VALUES, classRows, sortRows } from './class_rows.js';
+import { className } from './confusion.js';
+import { difference, integer, percent, plural } from './format.js';
+
+const ROW_PX = 41;
+const COLUMNS = [
+    { key: 'class', name: 'Class' }, { key: 'support', name: 'Support', numeric: true },
+    { key: 'precision', name: 'Precision', numeric: true }, { key: 'recall', name: 'Recall', numeric: true }, { key: 'f1', name: 'F1', numeric: true },
+    { key: 'change.f1', name: 'F1 change', numeric: true }
+];
+
+export function Classes({ data }) {
+    const { state } = usePlace();
+    const { run, stage, chosen, epochs } = data;
+    const [order, setOrder] = useState({ key: 'class', descending: false });
+    const picked = pickEpoch(epochs.epochs, state.epoch);
+    const name = chosen.head.name === 'main' ? '' : chosen.head.name;
+    const question = epoch => path(runPath(run.id, '/classes'), { stage, epoch, name });
+    const now = useAnswer(picked ? question(picked.epoch) : null, run);
+    const before = useAnswer(picked && picked.before !== null ? question(picked.before) : null, run);
+    const names = run.stages?.[stage]?.class_names;
+    const rows = useMemo(() => now.data ? sortRows(classRows(now.data, before.data), order.key, order.descending) : [], [now.data, before.data, order]);
+    if (!picked || !now.data)
+        return html`<p class="muted loading" role="status">${now.error ? now.error.message : 'Loading\u2026'}</p>`;
+    const sort = key => setOrder({ key, descending: order.key === key ? !order.descending : key !== 'class' });
+    const head = html`<thead><tr>${COLUMNS.map(c => {
+        const isNow = order.key === c.key;
+        return html`<th key=${c.key} scope="col" class=${c.numeric ? 'numeric' : ''} aria-sort=${!isNow ? 'none' : order.descending ? 'descending' : 'ascending'}>
+            <button type="button" class="head-button" onClick=${() => sort(c.key)}>${c.name}<span class="sort" aria-hidden="true">${isNow ? order.descending ? '\u2193' : '\u2191' : ''}</span></button></th>`;
+    })}</tr></thead>`;
+    return html`<section class="view">
+        <div class="view-head"><${EpochPicker} epochs=${epochs.epochs} picked=${picked} />
+            <span class="muted">${plural(rows.length, 'class').replace('classs', 'classes')}${picked.before !== null && `, changes since epoch ${integer(picked.before)}`}</span>
+            <${More} name="classes of epoch ${picked.epoch}" paths=${[['classes', question(picked.epoch)]]} csv=${false} /></div>
+        <${VirtualTable} label="Classes" head=${head} rows=${rows} columns=${COLUMNS.length} rowHeight=${ROW_PX} className="classes"
+            row=${row => html`<${ClassRow} key=${row.class} row=${row} names=${names} />`} />
+        <p class="muted note">Support is the number of samples of the class. Precision and recall carry their 95\u00a0% interval in the tooltip.</p>
+    </section>`;
+}
+
+// 95 % Wilson interval of k of n
+function interval(k, n) {
+    if (!(n > 0))
+        return '';
+    const z = 1.959963984540054;
+    const middle = (k / n + z * z / (2 * n)) / (1 + z * z / n);
+    const half = z / (1 + z * z / n) * Math.sqrt(k / n * (1 - k / n) / n + z * z / (4 * n * n));
+    return `95\u00a0%: ${percent(Math.max(0, middle - half))} to ${percent(Math.min(1, middle + half))}`;
+}
+
+function ClassRow({ row, names }) {
+    const change = value => value !== null && Math.abs(value) >= 5e-4 && html` <small class=${value > 0 ? 'up' : 'down'}>${difference(value, 'percent').replace('\u00a0points', '')}</small>`;
+    const of = { precision: row.tp + row.fp, recall: row.tp + row.fn };
+    return html`<tr>
+        <th scope="row"><span class="muted mono">${row.class}</span> <b dir="auto">${row.name ?? (names ? className(names, row.class) : '')}</b></th>
+        <td class="numeric">${integer(row.support)}</td>
+        ${CLASS_VALUES.map(name => html`<td key=${name} class="numeric ${name === 'f1' ? 'with-bar' : ''}" title=${of[name] === undefined ? '' : interval(row.tp, of[name])}>
+            <data value=${row[name] ?? ''}>${percent(row[name])}</data>${name !== 'f1' && change(row.change[name])}
+            ${name === 'f1' && html`<span class="bar-of" style=${{ width: `calc((100% - 1.7rem) * ${row.f1 ?? 0})` }}></span>`}</td>`)}
+        <td class="numeric">${row.change.f1 === null ? '\u2013' : html`<span class=${row.change.f1 > 0 ? 'up' : row.change.f1 < 0 ? 'down' : ''}>${difference(row.change.f1, 'percent')}</span>`}</td>
+    </tr>`;
+}

@@ -1,0 +1,30 @@
+// A small chart of the unit square, for curves: drawn as SVG by the view itself, so that it scales with the page.
+
+import { html } from './preact.js';
+import { percent } from './format.js';
+
+const SIZE = 100;
+const TICKS = [0, 0.25, 0.5, 0.75, 1];
+
+const place = ([x, y]) => `${(x * SIZE).toFixed(2)},${((1 - y) * SIZE).toFixed(2)}`;
+
+/**
+ * lines: [{points: [[x, y]], colour: 0 .. 7, dots}].  bars: [{low, high, share}] from below, or none.
+ * diagonal: the line of chance, or of perfect calibration.  spoken: the chart's name for those who cannot see it.
+ */
+export function SquarePlot({ xName, yName, lines, bars = [], diagonal, spoken }) {
+    const most = bars.reduce((a, b) => Math.max(a, b.share), 0);
+    return html`<svg class="square" viewBox="-15 -4 120 122" role="img" aria-label=${spoken}>
+        ${TICKS.map(t => html`<g key=${t} class="square-grid">
+            <line x1="0" x2=${SIZE} y1=${(1 - t) * SIZE} y2=${(1 - t) * SIZE} /><line y1="0" y2=${SIZE} x1=${t * SIZE} x2=${t * SIZE} />
+            <text x="-2" y=${(1 - t) * SIZE + 1.4} text-anchor="end">${t}</text><text x=${t * SIZE} y=${SIZE + 6} text-anchor="middle">${t}</text></g>`)}
+        <text class="square-name" x=${SIZE / 2} y=${SIZE + 14} text-anchor="middle">${xName}</text>
+        <text class="square-name" transform="translate(-11.500 ${SIZE / 2}) rotate(-90)" text-anchor="middle">${yName}</text>
+        ${bars.map(bar => html`<rect key=${bar.low} class="square-bar" x=${bar.low * SIZE + 0.5} width=${Math.max(0.8, (bar.high - bar.low) * SIZE - 1)}
+            y=${SIZE - bar.share / most * 25} height=${bar.share / most * 25}><title>${percent(bar.share)} of the samples</title></rect>`)}
+        ${diagonal && html`<line class="square-diagonal" x1="0" y1=${SIZE} x2=${SIZE} y2="0" />`}
+        ${lines.map((line, i) => html`<g key=${i} class="line-${line.colour}">
+            <polyline points=${line.points.map(place).join(' ')} />
+            ${line.dots && line.points.map((p, k) => html`<circle key=${k} cx=${p[0] * SIZE} cy=${(1 - p[1]) * SIZE} r="1.300" />`)}</g>`)}
+    </svg>`;
+}
