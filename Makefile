@@ -104,7 +104,7 @@ $(OUT)/server/%.o: server/%.c Makefile
 	$(Q)$(CC) $(SERVER_CFLAGS) -c -o $@ $<
 
 # embedded.S pulls each file in with .incbin; build_id.h holds the hash of all sources
-$(OUT)/gen/embedded.S: server/embed/embed.sh $(WEB_DEPS) $(WEB_NODE_FILES) $(EMBED_FILES) $(LIB_SRC) $(SERVER_SRC)
+$(OUT)/gen/embedded.S: server/embed/embed.sh server/embed/strip_comments.sed $(WEB_DEPS) $(WEB_NODE_FILES) $(EMBED_FILES) $(LIB_SRC) $(SERVER_SRC)
 	@mkdir -p $(@D)
 	$(Q)sh server/embed/embed.sh $(@D) $(EMBED_FILES) $(WEB_NODE_FILES) -- $(LIB_SRC) $(SERVER_SRC)
 # written by the same command; without this line a parallel make may compile version.c with the id before
