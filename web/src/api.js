@@ -94,7 +94,25 @@ export function createApi(fetch) {
         remembered.clear();
     }
 
-    return { get, login, logout };
+    let token = ''; // for writing; in memory only
+
+    /** Keep a token for writing, until the page is left. */
+    function useToken(text) {
+        token = text;
+    }
+
+    /** PATCH, PUT or DELETE: the answer's JSON, or null.  Without a token where one is needed: a Problem of 401 or 403. */
+    async function write(method, path, body) {
+        const headers = {};
+        if (body !== undefined)
+            headers['Content-Type'] = 'application/json';
+        if (token !== '')
+            headers.Authorization = `Bearer ${token}`;
+        const response = await send(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+        return response.status === 204 ? null : response.json();
+    }
+
+    return { get, write, useToken, login, logout };
 }
 
 /** path('/api/v1/runs', {project:'a b', cursor:''}): what is empty is left out. */

@@ -7,6 +7,7 @@ import { Link, Live, Status, Tags } from './parts.js';
 import { NoSteps, UnknownRun } from './empty.js';
 import { createLoader, VIEW_KEYS } from './run_data.js';
 import { Menus, Tabs } from './run_menus.js';
+import { RunActions } from './run_edit.js';
 import { Charts } from './run_charts.js';
 import { Classes } from './run_classes.js';
 import { Confusion } from './run_confusion.js';
@@ -25,13 +26,13 @@ export function Run() {
     useTitle(name);
     const refused = error => error.status === 404 && html`<${UnknownRun} run=${state.run} />`;
     return html`<${Live} live=${live} refused=${refused}>${data => html`
-        <${Heading} run=${data.run} isStale=${live.error !== null} />
+        <${Heading} run=${data.run} isStale=${live.error !== null} changed=${live.refresh} />
         ${data.stage === null ? html`<${NoSteps} run=${data.run} />` : html`<${Numbers} data=${data} />`}
         <${About} run=${data.run} />`}
     </${Live}>`;
 }
 
-function Heading({ run, isStale }) {
+function Heading({ run, isStale, changed }) {
     const now = useNow();
     const end = run.ended_at ?? run.updated_at;
     return html`<header class="run-head">
@@ -41,6 +42,7 @@ function Heading({ run, isStale }) {
             <${Status} status=${run.status} />
             <${Tags} tags=${run.tags} />
             ${run.status === 'running' && !isStale && html`<span class="live" title="This page follows the run">live</span>`}
+            <${RunActions} run=${run} changed=${changed} />
         </div>
         <p class="muted facts">
             ${run.name && run.name !== run.id && html`<span class="mono">${run.id}</span>`}

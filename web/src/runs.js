@@ -1,92 +1,156 @@
-// The runs of a project as a table.  The server sorts and pages; a row's link opens the run.
+// The runs of a project: filtered, sorted and paged by the server, the columns chosen in the address.
 
-import { html } from './preact.js';
+import { html, useEffect, useMemo, useState } from './preact.js';
 import * as api from './app_api.js';
-import { useLive, useNow, usePlace, useTitle } from './hooks.js';
+import { useAnswer, useLive, useNow, usePlace, useTitle } from './hooks.js';
 import { Link, Live, Status, Tags } from './parts.js';
 import { NoRuns } from './empty.js';
-import { dateTime, integer, MISSING, number, percent, plural, relativeTime } from './format.js';
-import { columnsQuery, nextSort, rowOf, sortKey, sortStage } from './runs_columns.js';
+import { More } from './more.js';
+import { VirtualTable } from './virtual.js';
+import { createRunsLoader, FIRST } from './runs_data.js';
+import { dateTime, flatten, integer, MISSING, number, percent, plural, relativeTime } from './format.js';
+import {
+    columnsAsked, columnTitle, nextSort, parseColumns, rowOf, sortKey, sortOf, sortStage, suggestions, TAGS, usualColumns
+} from './runs_columns.js';
 
 const POLL_MS = 2000;
-const PAGE = 100;
+const ROW_PX = 54;
+const TYPING_MS = 400;
 
 export function Runs() {
     const { state } = usePlace();
     useTitle(state.project);
-    const path = api.path('/api/v1/runs', {
-        project: state.project, sort: state.sort, limit: PAGE, cursor: state.cursor, columns: columnsQuery(state.stage)
-    });
-    const live = useLive(signal => api.get(path, signal), () => POLL_MS, [path]);
-    return html`<${Live} live=${live}>${list => list.runs.length === 0 && state.cursor === ''
+    const columns = useMemo(() => parseColumns(state.columns), [state.columns]);
+    const [wanted, setWanted] = useState(FIRST);
+    const query = { project: state.project, q: state.q, sort: state.sort, columns: columnsAsked(columns, state.stage) };
+    const question = api.path('/api/v1/runs', query);
+    useEffect(() => setWanted(FIRST), [question]);
+    const load = useMemo(() => createRunsLoader(api.get), [question]);
+    const live = useLive(signal => load(query, wanted, signal), () => POLL_MS, [question, wanted]);
+    // a filter or a column that the server refuses is said where it is typed; the rows stay
+    const isRefused = live.error?.status === 422;
+    const shown = isRefused ? { ...live, data: live.data ?? { runs: [], total: 0, hasMore: false }, error: null } : live;
+    return html`<${Live} live=${shown}>${list => list.total === 0 && state.q === '' && !isRefused
         ? html`<${NoRuns} project=${state.project} />`
-        : html`<${Table} list=${list} />`}
+        : html`
+            <div class="title-row"><h1 dir="auto">${state.project}</h1><span class="muted">${plural(list.total, 'run')}</span></div>
+            <div class="list-menus">
+                <${Filter} error=${isRefused ? live.error.message : ''} />
+                <${Columns} columns=${columns} list=${list} />
+                <${More} name="runs of ${state.project}" paths=${[['runs', question]]} />
+            </div>
+            <${Table} list=${list} columns=${columns} near=${() => list.hasMore && wanted <= list.runs.length && setWanted(list.runs.length + 1)} />`}
     </${Live}>`;
 }
 
-function Table({ list }) {
+function Filter({ error }) {
+    const { state, go } = usePlace();
+    const [typed, setTyped] = useState(state.q);
+    useEffect(() => setTyped(state.q), [state.q]);
+    useEffect(() => {
+        if (typed.trim() === state.q)
+            return undefined;
+        const timer = setTimeout(() => go({ ...state, q: typed.trim() }, { replace: state.q !== '' && typed.trim() !== '' }), TYPING_MS);
+        return () => clearTimeout(timer);
+    }, [typed]);
+    return html`<form class="filter" role="search" onSubmit=${event => event.preventDefault()}>
+        <input type="search" name="q" value=${typed} placeholder="Filter: lr>0.01 tag:baseline status=running name~resnet" spellcheck=${false} autocomplete="off"
+            aria-label="Filter runs" aria-invalid=${error !== ''} onInput=${event => setTyped(event.target.value)} />
+        ${error && html`<p class="error" role="alert">${error}</p>`}
+    </form>`;
+}
+
+function Columns({ columns, list }) {
+    const { state, go } = usePlace();
+    const [isOpen, setOpen] = useState(false);
+    const [typed, setTyped] = useState('');
+    const example = useAnswer(isOpen && list.runs.length > 0 ? api.runPath(list.runs[0].id) : null, null).data;
+    const known = example ? suggestions(flatten(example.config), example.series) : [];
+    const now = columns.length > 0 ? columns : usualColumns(sortStage(list.runs, state.stage));
+    const set = next => go({ ...state, columns: next.join(',') });
+    const add = event => {
+        event.preventDefault();
+        if (typed.trim() !== '')
+            set([...new Set([...now, typed.trim()])]);
+        setTyped('');
+    };
+    const move = (from, to) => set(now.flatMap((c, i) => i === from ? [] : i === to ? (from < to ? [c, now[from]] : [now[from], c]) : [c]));
+    return html`<details class="columns" open=${isOpen} onToggle=${event => setOpen(event.target.open)}>
+        <summary class="button">Columns</summary>
+        <div class="columns-list">
+            <ul>${now.map((c, i) => html`<li key=${c}><span class="mono">${c}</span>
+                <button type="button" aria-label="Move ${c} to the left" disabled=${i === 0} onClick=${() => move(i, i - 1)}>\u2190</button>
+                <button type="button" aria-label="Move ${c} to the right" disabled=${i === now.length - 1} onClick=${() => move(i, i + 1)}>\u2192</button>
+                <button type="button" aria-label="Remove ${c}" onClick=${() => set(now.filter(other => other !== c))}>\u00d7</button></li>`)}</ul>
+            <form onSubmit=${add}>
+                <input name="column" list="column-names" value=${typed} placeholder="val/loss@min, config.lr, tags" aria-label="Column to add" onInput=${event => setTyped(event.target.value)} />
+                <datalist id="column-names">${known.filter(k => !now.includes(k)).map(k => html`<option key=${k} value=${k} />`)}</datalist>
+                <button type="submit" class="button">Add</button>
+            </form>
+            ${columns.length > 0 && html`<p><${Link} to=${{ ...state, columns: '' }}>The usual columns</${Link}></p>`}
+        </div>
+    </details>`;
+}
+
+function Table({ list, columns, near }) {
     const { state } = usePlace();
     const now = useNow();
     const stage = sortStage(list.runs, state.stage);
-    return html`
-        <div class="title-row">
-            <h1 dir="auto">${state.project}</h1>
-            <span class="muted">${plural(list.total, 'run')}</span>
-        </div>
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Runs">
-            <table class="runs">
-                <thead><tr>
-                    <${Header} name="Name" key_="name" />
-                    <${Header} name="Status" key_="status" />
-                    <th scope="col">Stage</th>
-                    <${Header} name="Last epoch" key_=${sortKey(stage, 'epoch')} stage=${stage} numeric />
-                    <${Header} name="Samples" key_=${sortKey(stage, 'samples')} stage=${stage} numeric />
-                    <${Header} name="Accuracy" key_=${sortKey(stage, 'accuracy')} stage=${stage} numeric />
-                    <${Header} name="Macro accuracy" key_=${sortKey(stage, 'accuracy.macro')} stage=${stage} numeric />
-                    <${Header} name="Loss" key_=${sortKey(stage, 'loss')} stage=${stage} numeric />
-                    <${Header} name="Updated" key_="updated_at" numeric />
-                </tr></thead>
-                <tbody>${list.runs.map(run => html`<${Row} key=${run.id} run=${run} stage=${state.stage} now=${now} />`)}</tbody>
-            </table>
-        </div>
-        <${Pages} list=${list} />`;
+    const usual = [['Last epoch', 'epoch'], ['Samples', 'samples'], ['Accuracy', 'accuracy'], ['Macro accuracy', 'accuracy.macro'], ['Loss', 'loss']];
+    const head = html`<thead><tr>
+        <${Header} name="Name" key_="name" /><${Header} name="Status" key_="status" />
+        ${columns.length > 0 ? columns.map(c => html`<${Header} key=${c} name=${columnTitle(c)} key_=${c} numeric=${c !== TAGS} />`)
+            : html`<th scope="col">Stage</th>${usual.map(([name, field]) => html`<${Header} key=${field} name=${name} key_=${sortKey(stage, field)} stage=${stage} numeric />`)}`}
+        <${Header} name="Updated" key_="updated_at" numeric />
+    </tr></thead>`;
+    if (list.runs.length === 0)
+        return html`<p class="muted empty-list">No run fits the filter. <${Link} to=${{ ...state, q: '' }}>Show all</${Link}></p>`;
+    return html`<${VirtualTable} label="Runs" className="runs" head=${head} rows=${list.runs} columns=${columns.length > 0 ? columns.length + 3 : 9} rowHeight=${ROW_PX} near=${near}
+        row=${run => html`<${Row} key=${run.id} run=${run} columns=${columns} stage=${state.stage} now=${now} />`} />`;
 }
 
-// stage: sorting by a metric compares one stage, so the link fixes it
+// stage: sorting by a metric compares one stage, so the link fixes it.  With Shift the key comes second.
 function Header({ name, key_, stage, numeric }) {
-    const { state } = usePlace();
-    const isNow = state.sort === key_ || state.sort === '-' + key_;
-    const order = !isNow ? 'none' : state.sort.startsWith('-') ? 'descending' : 'ascending';
-    const to = { project: state.project, stage: stage ?? state.stage, sort: nextSort(state.sort, key_, Boolean(numeric)) };
-    return html`<th scope="col" class=${numeric ? 'numeric' : ''} aria-sort=${order}>
-        <${Link} to=${to}>${name}<span class="sort" aria-hidden="true">${order === 'ascending' ? '\u2191' : order === 'descending' ? '\u2193' : ''}</span></${Link}>
+    const { state, go } = usePlace();
+    const order = sortOf(state.sort, key_);
+    const to = together => ({ ...state, stage: stage ?? state.stage, sort: nextSort(state.sort, key_, Boolean(numeric), together) });
+    const click = event => {
+        if (!event.shiftKey)
+            return;
+        event.preventDefault();
+        event.stopPropagation();
+        go(to(true));
+    };
+    const isSecond = state.sort.includes(',');
+    return html`<th scope="col" class=${numeric ? 'numeric' : ''} aria-sort=${!order ? 'none' : order.descending ? 'descending' : 'ascending'} onClickCapture=${click}>
+        <${Link} to=${to(false)}>${name}<span class="sort" aria-hidden="true">${order ? (order.descending ? '\u2193' : '\u2191') + (isSecond ? order.place : '') : ''}</span></${Link}>
     </th>`;
 }
 
-function Row({ run, stage, now }) {
-    const row = rowOf(run, stage);
-    const value = (field, text) => html`<td class="numeric"><data value=${row[field] ?? ''}>${text(row[field])}</data></td>`;
+function Row({ run, columns, stage, now }) {
     return html`<tr>
-        <th scope="row">
-            <${Link} to=${{ run: run.id }} dir="auto">${run.name || run.id}</${Link}>
-            ${run.name && run.name !== run.id && html`<span class="run-id mono">${run.id}</span>`}
-            <${Tags} tags=${run.tags} />
-        </th>
+        <th scope="row"><div class="run-name">
+            <${Link} to=${{ run: run.id }} dir="auto" title=${run.name || run.id}>${run.name || run.id}</${Link}>
+            <div class="run-more">${run.name && run.name !== run.id && html`<span class="run-id mono">${run.id}</span>`}<${Tags} tags=${run.tags} /></div>
+        </div></th>
         <td><${Status} status=${run.status} /></td>
-        <td class="muted">${row.stage ?? MISSING}</td>
-        ${value('epoch', integer)}${value('samples', integer)}
-        ${value('accuracy', percent)}${value('accuracy.macro', percent)}${value('loss', number)}
+        ${columns.length > 0 ? columns.map(c => html`<${Chosen} key=${c} run=${run} column=${c} />`) : html`<${Usual} run=${run} stage=${stage} />`}
         <td class="numeric muted" title=${dateTime(run.updated_at)}>${relativeTime(run.updated_at, now)}</td>
     </tr>`;
 }
 
-function Pages({ list }) {
-    const { state } = usePlace();
-    if (!list.next_cursor && state.cursor === '')
-        return null;
-    const here = { project: state.project, stage: state.stage, sort: state.sort };
-    return html`<nav class="pages" aria-label="Pages">
-        ${state.cursor !== '' && html`<${Link} class="button" to=${here}>First page</${Link}>`}
-        ${list.next_cursor && html`<${Link} class="button" to=${{ ...here, cursor: list.next_cursor }}>Next ${PAGE}</${Link}>`}
-    </nav>`;
+const value = (key, v, text) => html`<td key=${key} class="numeric"><data value=${v ?? ''}>${text(v)}</data></td>`;
+
+function Usual({ run, stage }) {
+    const row = rowOf(run, stage);
+    return html`<td class="muted">${row.stage ?? MISSING}</td>
+        ${value('epoch', row.epoch, integer)}${value('samples', row.samples, integer)}
+        ${value('accuracy', row.accuracy, percent)}${value('macro', row['accuracy.macro'], percent)}${value('loss', row.loss, number)}`;
+}
+
+function Chosen({ run, column }) {
+    if (column === TAGS)
+        return html`<td>${(run.tags ?? []).join(', ')}</td>`;
+    const v = run.columns?.[column] ?? null;
+    return value(column, typeof v === 'object' ? null : v, x => x === null ? MISSING : typeof x === 'number' ? number(x) : String(x));
 }

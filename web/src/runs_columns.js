@@ -1,4 +1,7 @@
 // The columns of the runs table: which selectors the list is asked for, and what a row shows.  Pure.
+//
+// Until columns are chosen a row shows the usual ones of the first stage that has any.  Chosen columns are what the
+// server's columns= takes: stage/selector@reducer, config.key; and `tags`, which every row has.
 
 // where the row's numbers come from unless the URL names a stage: the first that has any
 const STAGES = ['val', 'test', 'train'];
@@ -39,11 +42,58 @@ export function sortStage(runs, stage) {
 
 export const sortKey = (stage, field) => column(stage, field);
 
-/** Click on a header: descending first for numbers, then the other way. */
-export function nextSort(current, key, descendingFirst) {
-    if (current === '-' + key)
-        return key;
-    if (current === key)
-        return '-' + key;
-    return descendingFirst ? '-' + key : key;
+export const TAGS = 'tags';
+export const REDUCERS = ['last', 'best', 'min', 'max'];
+
+/** 'val/loss@min,config.lr' -> its columns, each once. */
+export function parseColumns(text) {
+    return [...new Set(text.split(',').map(c => c.trim()).filter(c => c !== ''))];
+}
+
+/** What the server is asked for these columns. */
+export function columnsAsked(columns, stage) {
+    return columns.length === 0 ? columnsQuery(stage) : columns.filter(c => c !== TAGS).join(',');
+}
+
+/** The usual columns written out for one stage, to start choosing from. */
+export function usualColumns(stage) {
+    return FIELDS.map(field => column(stage, field));
+}
+
+/** A column without what all share: 'val/accuracy.macro@last' -> 'val accuracy.macro', 'config.lr' -> 'lr'. */
+export function columnTitle(name) {
+    return name.replace(/^config\./, '').replace(/@last$/, '').replace('/', ' ');
+}
+
+/** Columns that a run suggests: the keys of its config, and its series with each reducer.  config: flattened rows. */
+export function suggestions(config, series) {
+    const selectors = series.filter(s => s.form === 'mean').map(s => `${s.stage}/${s.name}`)
+        .concat(series.filter(s => s.form !== 'mean' && s.name === 'main').flatMap(s => (MAIN[s.form] ?? MAIN.classes).map(metric => `${s.stage}/${metric}`)));
+    return [TAGS, ...config.map(([key]) => `config.${key}`), ...new Set(selectors.flatMap(s => REDUCERS.map(reducer => `${s}@${reducer}`)))];
+}
+const MAIN = {
+    totals: ['accuracy'], classes: ['accuracy', 'accuracy.macro', 'f1.macro', 'mcc'], scores: ['auroc', 'average_precision'],
+    calibration: ['ece'], exact: ['exact_match'], regression: ['rmse', 'r2']
+};
+
+/**
+ * nextSort(current, key, descendingFirst, together): the order after a click on a header: descending first for
+ * numbers, then the other way.  together: as a second key, behind the first (two at most).
+ */
+export function nextSort(current, key, descendingFirst, together = false) {
+    const keys = current.split(',');
+    const at = keys.findIndex(k => k === key || k === '-' + key);
+    const turned = at < 0 ? (descendingFirst ? '-' + key : key) : keys[at] === key ? '-' + key : key;
+    if (!together)
+        return turned;
+    if (at >= 0)
+        return keys.map((k, i) => i === at ? turned : k).join(',');
+    return [keys[0], turned].join(',');
+}
+
+/** How a key takes part in an order: {place: 1 | 2, descending}, or null. */
+export function sortOf(current, key) {
+    const keys = current.split(',');
+    const at = keys.findIndex(k => k === key || k === '-' + key);
+    return at < 0 ? null : { place: at + 1, descending: keys[at].startsWith('-') };
 }

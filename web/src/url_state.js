@@ -37,7 +37,6 @@ export const PARAMETERS = Object.freeze({
     stage: { initial: '', read: matching(STAGE) },
     metric: { initial: '', read: matching(SELECTOR) },
     sort: { initial: '-created_at', read: matching(SORT) },
-    cursor: { initial: '', read: text(512) },
     q: { initial: '', read: text(512) },
     columns: { initial: '', read: text(1024) },
     more: { initial: false, read: value => flag(value) && true },

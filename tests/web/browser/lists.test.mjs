@@ -25,7 +25,7 @@ test('an empty server shows the command that fills it, and the command works', a
     await page.waitForSelector('.project', { timeout: 6000 });
     assert.equal(await textOf(page.locator('.project')), 'default 1 run');
     await page.locator('.project').click();
-    await page.waitForSelector('table.runs');
+    await page.waitForSelector('.runs table');
     assert.equal(new URL(page.url()).search, '?project=default');
     await page.locator('tbody a').click();
     await page.waitForSelector('#accumulated');
@@ -41,8 +41,8 @@ test('the table shows what the API answers', async () => {
     await server.call('PATCH', '/api/v1/runs/table-val', { status: 'finished' });
     const page = await openPage(browser, server);
     await page.visit('?project=table');
-    await page.waitForSelector('table.runs');
-    const rows = Object.fromEntries(await page.$$eval('table.runs tbody tr', all => all.map(row => [
+    await page.waitForSelector('.runs table');
+    const rows = Object.fromEntries(await page.$$eval('.runs tbody tr', all => all.map(row => [
         row.cells[0].innerText.trim(), [...row.cells].slice(1).map(c => c.innerText.replaceAll('\u00a0', ' ').trim())])));
     const epoch = (await server.get('/api/v1/runs/table-val/epochs?stage=val&metric=accuracy,accuracy.macro,loss')).epochs[0];
     const percent = v => `${(v * 100).toFixed(1)} %`;
@@ -57,14 +57,14 @@ test('the table shows what the API answers', async () => {
 test('headers sort, by the server, and the order is in the address', async () => {
     const page = await openPage(browser, server);
     await page.visit('?project=table');
-    await page.waitForSelector('table.runs');
-    const names = () => page.$$eval('table.runs tbody th a', all => all.map(a => a.textContent));
+    await page.waitForSelector('.runs table');
+    const names = () => page.$$eval('.runs tbody th a', all => all.map(a => a.textContent));
     await page.locator('thead a', { hasText: 'Name' }).click();
     await page.waitForFunction(() => document.querySelector('thead th').getAttribute('aria-sort') === 'ascending');
     assert.equal(new URL(page.url()).searchParams.get('sort'), 'name');
     await page.locator('thead a', { hasText: /^Accuracy/ }).click();
     await page.waitForFunction(() => document.querySelectorAll('thead th')[5].getAttribute('aria-sort') === 'descending');
-    await page.waitForFunction(() => document.querySelector('table.runs tbody th a').textContent === 'table-val');
+    await page.waitForFunction(() => document.querySelector('.runs tbody th a').textContent === 'table-val');
     assert.equal(new URL(page.url()).searchParams.get('sort'), '-val/accuracy@last');
     assert.equal((await names())[0], 'table-val');
     await page.done();
@@ -79,7 +79,7 @@ test('names from strangers are text', async () => {
     await server.post('stranger', { stage: 'test', epoch: 0, step: 0, confusion: [[1, 0], [0, 1]] });
     const page = await openPage(browser, server);
     await page.visit('?project=strangers');
-    await page.waitForSelector('table.runs');
+    await page.waitForSelector('.runs table');
     assert.equal(await textOf(page.locator('tbody th a')), name);
     await page.locator('tbody th a').click();
     await page.waitForSelector('#accumulated');
@@ -99,24 +99,77 @@ test('a project without runs says how to begin', async () => {
     await page.done();
 });
 
-test('the next page of a long table, and back', async () => {
-    for (let i = 0; i < 105; i++)
-        await server.call('PUT', `/api/v1/runs/long-${String(i).padStart(3, '0')}`, { project: 'long' });
+test('a long table is asked for in parts as it is scrolled, and few rows are in the document', async () => {
+    for (let i = 0; i < 1105; i++)
+        await server.call('PUT', `/api/v1/runs/long-${String(i).padStart(4, '0')}`, { project: 'long' });
     const page = await openPage(browser, server);
     await page.visit('?project=long&sort=id');
-    await page.waitForSelector('table.runs');
-    assert.equal(await page.locator('tbody tr').count(), 100);
-    await page.locator('.pages a', { hasText: 'Next' }).click();
-    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 5);
-    assert.equal(await textOf(page.locator('tbody a').last()), 'long-104');
-    await page.goBack();
-    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 100);
+    await page.waitForSelector('table');
+    assert.equal(await textOf(page.locator('.title-row')), 'long 1,105 runs');
+    for (let i = 0; i < 3; i++) {
+        await page.evaluate(() => { const box = document.querySelector('.table-tall'); box.scrollTop = box.scrollHeight; });
+        await page.waitForTimeout(400);
+    }
+    await page.waitForFunction(() => [...document.querySelectorAll('tbody th a')].at(-1)?.textContent === 'long-1104');
+    assert.ok(await page.locator('tbody tr').count() < 60);
+    await page.evaluate(() => { document.querySelector('.table-tall').scrollTop = 0; });
+    await page.waitForFunction(() => document.querySelector('tbody th a').textContent === 'long-0000');
+    await page.done();
+});
+
+test('the filter is the server\u2019s, in the address, and says what it does not understand', async () => {
+    for (const [id, lr, tags] of [['f-a', 0.1, ['base']], ['f-b', 0.01, ['base', 'wide']], ['f-c', 0.001, []]])
+        await server.call('PUT', `/api/v1/runs/${id}`, { project: 'filter', config: { lr }, tags });
+    const page = await openPage(browser, server);
+    await page.visit('?project=filter&sort=id');
+    await page.waitForSelector('table');
+    const ids = () => page.$$eval('tbody th a', all => all.map(a => a.textContent));
+    await page.fill('input[name=q]', 'lr>0.005 tag:base');
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 2);
+    assert.deepEqual(await ids(), ['f-a', 'f-b']);
+    assert.equal(new URL(page.url()).searchParams.get('q'), 'lr>0.005 tag:base');
+    await page.fill('input[name=q]', 'status=nonsense');
+    await page.waitForSelector('.filter .error');
+    assert.equal(await page.locator('input[name=q]').getAttribute('aria-invalid'), 'true');
+    await page.fill('input[name=q]', 'lr>5');
+    await page.waitForSelector('.empty-list');
+    await page.locator('.empty-list a').click();
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 3);
+    assert.equal(await page.locator('input[name=q]').inputValue(), '');
+    await page.done(/422/);
+});
+
+test('columns are chosen, moved and removed, and two keys sort', async () => {
+    await server.post('f-a', { stage: 'val', epoch: 0, step: 0, correct: 3, total: 4, sums: { loss: [2, 4] } });
+    await server.post('f-a', { stage: 'val', epoch: 1, step: 1, correct: 2, total: 4, sums: { loss: [1, 4] } });
+    const page = await openPage(browser, server);
+    await page.visit('?project=filter&sort=id');
+    await page.waitForSelector('table');
+    await page.locator('.columns summary').click();
+    for (const column of ['config.lr', 'val/accuracy@best']) {
+        await page.fill('input[name=column]', column);
+        await page.keyboard.press('Enter');
+        await page.waitForFunction(c => location.search.includes(encodeURIComponent(c)), column);
+    }
+    const heads = () => page.$$eval('thead th', all => all.map(h => h.textContent.replace(/[\u2191\u2193]\d?/, '').trim()));
+    assert.deepEqual((await heads()).slice(-3), ['lr', 'val accuracy@best', 'Updated']);
+    await page.getByLabel('Remove val/epoch@last').click();
+    await page.getByLabel('Move config.lr to the left').click();
+    await page.waitForFunction(() => new URL(location.href).searchParams.get('columns').endsWith('config.lr,val/loss@last,val/accuracy@best'));
+    await page.waitForFunction(() => [...document.querySelectorAll('tbody tr')].some(r => [...r.querySelectorAll('data')].at(-1).value === '0.75'));
+    await page.keyboard.press('Escape');
+    await page.locator('.columns summary').click();
+    await page.locator('thead a', { hasText: /^lr/ }).click();
+    await page.waitForFunction(() => document.querySelector('tbody th a').textContent === 'f-a');
+    await page.locator('thead a', { hasText: /^Name/ }).click({ modifiers: ['Shift'] });
+    await page.waitForFunction(() => location.search.includes('sort=-config.lr%2Cname'));
+    assert.match(await textOf(page.locator('thead')), /lr ?\u21931/);
     await page.done();
 });
 
 test('garbage in the address falls back to what is there', async () => {
     const page = await openPage(browser, server);
-    await page.visit('?run=../../etc/passwd&project=&stage=%3Cb%3E&sort=,,&cursor=&more=no');
+    await page.visit('?run=../../etc/passwd&project=&stage=%3Cb%3E&sort=,,&q=&more=no');
     await page.waitForSelector('.projects');
     await page.visit('?run=table-val&stage=gone&metric=nonsense.macro');
     await page.waitForSelector('#accumulated');
@@ -128,7 +181,7 @@ test('garbage in the address falls back to what is there', async () => {
 test('every view fits 390 pixels, in the light and in the dark', async () => {
     for (const scheme of ['light', 'dark']) {
         const page = await openPage(browser, server, { width: 390, height: 800, scheme });
-        for (const [search, ready] of [['', '.projects'], ['?project=table', 'table.runs'], ['?run=table-val', '#accumulated'], ['?run=table-none', '.command'],
+        for (const [search, ready] of [['', '.projects'], ['?project=table', '.runs'], ['?run=table-val', '#accumulated'], ['?run=table-none', '.command'],
             ['?run=stranger', '#accumulated'], ['?project=nobody', '.command']]) {
             await page.visit(search);
             await page.waitForSelector(ready);

@@ -69,3 +69,14 @@ test('addresses leave out what is empty and escape the rest', () => {
     assert.equal(path('/a', { project: 'a b&c', cursor: '', stage: null, n: 0, columns: 'val/f1.macro@last,config.lr' }), '/a?project=a%20b%26c&n=0&columns=val/f1.macro%40last,config.lr');
     assert.equal(runPath('r.1', '/epochs'), '/api/v1/runs/r.1/epochs');
 });
+
+test('writing carries the token that is kept in memory, once there is one', async () => {
+    const { asked, api } = network({ status: 401, body: { type: 'urn:tally:problem:unauthorized', title: 'token' } }, { body: { id: 'r' } }, { status: 204 });
+    await assert.rejects(api.write('PATCH', '/r', { name: 'n' }), error => error instanceof Problem && error.status === 401);
+    assert.equal(asked[0].headers.Authorization, undefined);
+    api.useToken('tally_1');
+    assert.deepEqual(await api.write('PATCH', '/r', { name: 'n' }), { id: 'r' });
+    assert.deepEqual([asked[1].method, asked[1].headers.Authorization, asked[1].body], ['PATCH', 'Bearer tally_1', '{"name":"n"}']);
+    assert.equal(await api.write('DELETE', '/r'), null);
+    assert.deepEqual([asked[2].body, asked[2].headers['Content-Type']], [undefined, undefined]);
+});

@@ -11,7 +11,7 @@ test('an empty address is the default state, and the default state is an empty a
 test('what is written is read back, for every parameter', () => {
     const state = {
         project: 'a.b-c_d', run: 'r-1.x', stage: 'val', metric: 'parity:fbeta@0.5.macro',
-        sort: '-val/accuracy.macro@last,name', cursor: 'abc+/=&#\u732b', more: true, q: 'lr>0.01 tag:"a b"', columns: 'config.lr,val/loss@best',
+        sort: '-val/accuracy.macro@last,name', more: true, q: 'lr>0.01 tag:"a b"', columns: 'config.lr,val/loss@best',
         view: 'confusion', epoch: 3, x: 'relative', from: 10, to: 20, window: 100, log: true, show: 'ragged-batches', norm: 'pred', class: 7
     };
     assert.deepEqual(Object.keys(state).sort(), Object.keys(PARAMETERS).sort());

@@ -1,0 +1,107 @@
+// Changing a run from the page: its name, tags and notes, its end, and its deletion.  Where the server wants a token
+// for that, it is asked for here and kept in memory until the page is left.
+
+import { html, useEffect, useRef, useState } from './preact.js';
+import * as api from './app_api.js';
+import { usePlace } from './hooks.js';
+import { integer } from './format.js';
+
+const tagsOf = text => [...new Set(text.split(',').map(tag => tag.trim()).filter(tag => tag !== ''))];
+
+/** The buttons beside a run's name.  changed(): called when the server has taken a change. */
+export function RunActions({ run, changed }) {
+    const [open, setOpen] = useState('');
+    const close = () => setOpen('');
+    return html`<div class="actions">
+        <button type="button" class="button" onClick=${() => setOpen('edit')}>Edit</button>
+        ${run.ended_at === null && html`<button type="button" class="button" onClick=${() => setOpen('finish')}>Finish</button>`}
+        <button type="button" class="button" onClick=${() => setOpen('delete')}>Delete</button>
+        ${open === 'edit' && html`<${Edit} run=${run} close=${close} changed=${changed} />`}
+        ${open === 'finish' && html`<${Finish} run=${run} close=${close} changed=${changed} />`}
+        ${open === 'delete' && html`<${Delete} run=${run} close=${close} />`}
+    </div>`;
+}
+
+// A dialog that sends one request, says what the server says, and asks for a token if that is what it takes.
+function Ask({ title, action, isDangerous, isReady = true, send, done, close, children }) {
+    const dialog = useRef(null);
+    const [error, setError] = useState(null);
+    const [token, setToken] = useState('');
+    const [isBusy, setBusy] = useState(false);
+    useEffect(() => dialog.current.showModal(), []);
+    const needsToken = error?.status === 401 || error?.status === 403;
+    const submit = async event => {
+        event.preventDefault();
+        setBusy(true);
+        if (token.trim() !== '')
+            api.useToken(token.trim());
+        try {
+            await send();
+        } catch (caught) {
+            setError(caught);
+            setBusy(false);
+            return;
+        }
+        close();
+        done?.();
+    };
+    return html`<dialog class="dialog" ref=${dialog} aria-label=${title} onClose=${close}>
+        <form onSubmit=${submit}>
+            <h2>${title}</h2>
+            ${children}
+            ${needsToken && html`<label class="field"><span class="field-label">This server wants a token for changes. It is kept until the page is left.</span>
+                <input type="password" name="write-token" autocomplete="off" value=${token} onInput=${event => setToken(event.target.value)} /></label>`}
+            ${error && html`<p class="error" role="alert">${error.message}</p>`}
+            <div class="dialog-end">
+                <button type="button" class="button" onClick=${() => dialog.current.close()}>Cancel</button>
+                <button type="submit" class="button ${isDangerous ? 'button-danger' : 'button-primary'}" disabled=${isBusy || !isReady}>${action}</button>
+            </div>
+        </form>
+    </dialog>`;
+}
+
+function Edit({ run, close, changed }) {
+    const [name, setName] = useState(run.name ?? '');
+    const [tags, setTags] = useState((run.tags ?? []).join(', '));
+    const [notes, setNotes] = useState(run.notes ?? '');
+    // only what was changed here: someone else may have changed the rest
+    const send = () => {
+        const change = {};
+        if (name.trim() !== (run.name ?? ''))
+            change.name = name.trim();
+        if (tagsOf(tags).join(',') !== (run.tags ?? []).join(','))
+            change.tags = tagsOf(tags);
+        if (notes !== (run.notes ?? ''))
+            change.notes = notes;
+        return api.write('PATCH', api.runPath(run.id), change);
+    };
+    return html`<${Ask} title="Edit ${run.id}" action="Save" send=${send} done=${changed} close=${close}>
+        <label class="field"><span class="field-label">Name</span><input name="name" dir="auto" maxlength="256" value=${name} onInput=${event => setName(event.target.value)} /></label>
+        <label class="field"><span class="field-label">Tags, separated by commas</span><input name="tags" dir="auto" value=${tags} onInput=${event => setTags(event.target.value)} /></label>
+        <label class="field"><span class="field-label">Notes</span><textarea name="notes" dir="auto" rows="6" value=${notes} onInput=${event => setNotes(event.target.value)}></textarea></label>
+    </${Ask}>`;
+}
+
+const ENDS = [['finished', 'finished'], ['failed', 'failed'], ['killed', 'killed']];
+
+function Finish({ run, close, changed }) {
+    const [status, setStatus] = useState('finished');
+    return html`<${Ask} title="End ${run.name || run.id}" action="End the run" close=${close} done=${changed}
+            send=${() => api.write('PATCH', api.runPath(run.id), { status })}>
+        <p class="muted">For a run whose job is over. What is logged later is still stored.</p>
+        <label class="field"><span class="field-label">It has</span><select name="status" value=${status} onChange=${event => setStatus(event.target.value)}>
+            ${ENDS.map(([v, text]) => html`<option key=${v} value=${v}>${text === 'killed' ? 'been killed' : text}</option>`)}</select></label>
+    </${Ask}>`;
+}
+
+function Delete({ run, close }) {
+    const { go } = usePlace();
+    const [typed, setTyped] = useState('');
+    const batches = run.series.reduce((most, s) => Math.max(most, s.batches), 0);
+    return html`<${Ask} title="Delete ${run.name || run.id}?" action="Delete for good" isDangerous isReady=${typed.trim() === run.id} close=${close}
+            send=${() => api.write('DELETE', api.runPath(run.id))} done=${() => go({ project: run.project })}>
+        <p>All it has logged goes, ${integer(batches)} batches, and cannot be brought back.</p>
+        <label class="field"><span class="field-label">To be sure, type its id: <b class="mono">${run.id}</b></span>
+            <input name="confirm" autocomplete="off" spellcheck=${false} value=${typed} onInput=${event => setTyped(event.target.value)} /></label>
+    </${Ask}>`;
+}
