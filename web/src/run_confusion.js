@@ -53,7 +53,7 @@ function Table({ matrix, names, norm }) {
     const index = Array.from({ length: n }, (_, i) => i);
     const cell = (target, predicted) => {
         const i = at.get(target * n + predicted);
-        const colour = target === predicted ? '--series-epoch' : '--series-mean';
+        const colour = target === predicted ? '--cell-right' : '--cell-wrong';
         const style = i === undefined ? {} : { backgroundColor: `color-mix(in srgb, var(${colour}) ${(strong[i] * COLOUR_MAX).toFixed(1)}%, var(--surface))` };
         const value = i === undefined ? 0 : valueOf(matrix, matrix.cells[i], norm);
         const text = i === undefined ? '0' : norm === 'counts' ? integer(value) : `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)}`;

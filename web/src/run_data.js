@@ -1,5 +1,5 @@
-// What the run page needs, asked one after the other, and only when something changed: the run's
-// document is the pulse (304 while idle), the numbers follow when it beats.  Pure but for get().
+// What the run page needs, asked only when something changed: the run's document is the pulse (304 while
+// idle), the numbers follow when it beats.  Pure but for get().
 
 import { chooseMetric, chooseStage, meanSelector, readCatalogue, seriesOf, viewsOf } from './catalogue.js';
 import { path, runPath } from './api.js';
@@ -23,14 +23,29 @@ export function createLoader(get) {
     let answers = { run: null, stage: null, known: new Map() }; // what the same run has been asked: a zoom asks for steps only
 
     return async function load(state, signal) {
-        const run = await get(runPath(state.run), signal);
         const view = JSON.stringify(VIEW_KEYS.map(key => state[key]));
+        // another choice is answered from the run as it was a moment ago; the next pulse looks again
+        const [run, metrics] = await Promise.all([
+            last && last.view !== view ? last.run : get(runPath(state.run), signal),
+            catalogue ?? get('/api/v1/metrics', signal).then(readCatalogue)
+        ]);
+        catalogue = metrics;
         if (last && last.run === run && last.view === view)
             return last.data;
-        const catalogue = readCatalogue(await get('/api/v1/metrics', signal));
-        const data = { run, catalogue, stage: chooseStage(run, state.stage), heads: [], means: [], shown: [], chosen: null, steps: null, epochs: null };
-        if (data.stage !== null) {
-            const series = seriesOf(run, data.stage);
+        const stage = chooseStage(run, state.stage);
+        if (answers.run !== run || answers.stage !== stage)
+            answers = { run, stage, known: new Map() };
+        const { known } = answers;
+        const once = async question => {
+            if (known.size > KNOWN_MAX)
+                known.clear();
+            const answer = known.get(question) ?? await get(question, signal);
+            known.set(question, answer);
+            return answer;
+        };
+        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, origin: undefined };
+        if (stage !== null) {
+            const series = seriesOf(run, stage);
             data.heads = series.heads;
             data.means = series.means;
             data.shown = state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
@@ -55,15 +70,14 @@ async function numbers(once, { run, stage, chosen, shown, view }, state) {
         return answer;
     };
     const zoom = { from: state.from, to: state.to, points: POINTS, window: state.window };
-    const epochs = await ask('/epochs', {});
-    if (view !== 'charts')
-        return { epochs };
-    const steps = await ask('/steps', zoom);
-    let origin = steps?.time[0];
-    // the relative time counts from the start of the stage, which a zoom may not hold
-    if (state.x === 'relative' && state.from !== undefined && state.from !== '')
-        origin = (await once(question('/steps', selectors.slice(0, 1), { points: 1 }))).time[0];
-    return { epochs, steps, origin };
+    const isCharts = view === 'charts';
+    const [epochs, steps, first] = await Promise.all([
+        ask('/epochs', {}),
+        isCharts ? ask('/steps', zoom) : null,
+        // the relative time counts from the start of the stage, which a zoom may not hold
+        isCharts && state.x === 'relative' && state.from !== '' ? once(question('/steps', selectors.slice(0, 1), { points: 1 })) : null
+    ]);
+    return { epochs, steps, origin: (first ?? steps)?.time[0] };
 }
 
 /** The questions behind a chart, for people: {steps, epochs}. */
