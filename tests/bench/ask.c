@@ -20,43 +20,51 @@ enum { ANSWER_MAX = 64 << 20 };
 
 static char answer[ANSWER_MAX];
 
-static size_t content_length(const char *head)
+static const char *find_header(const char *name)
 {
-    for (const char *line = head; (line = strstr(line, "\r\n")) != NULL;) {
+    size_t size = strlen(name);
+
+    for (const char *line = answer; (line = strstr(line, "\r\n")) != NULL;) {
         line += 2;
-        if (strncasecmp(line, "content-length:", 15) == 0)
-            return strtoul(line + 15, NULL, 10);
+        if (strncasecmp(line, name, size) == 0)
+            return line + size;
     }
-    fail("an answer without a length");
+    return NULL;
 }
 
-/* One answer; returns the bytes of its body. */
+static void read_more(int fd, size_t *size)
+{
+    ssize_t n = recv(fd, answer + *size, sizeof answer - 1 - *size, 0);
+
+    if (n <= 0)
+        fail("the server closed the connection, or its answer is too long");
+    *size += (size_t)n;
+    answer[*size] = '\0';
+}
+
+/* One answer; returns the bytes of its body.  Chunked answers end where the last chunk does: nothing was asked after it. */
 static size_t receive(int fd)
 {
     size_t size = 0;
+    const char *end = NULL;
 
-    for (;;) {
-        ssize_t n = recv(fd, answer + size, sizeof answer - 1 - size, 0);
-        if (n <= 0)
-            fail("the server closed the connection");
-        size += (size_t)n;
-        answer[size < 8192 ? size : 8192] = '\0';
-        const char *end = size > 12 ? strstr(answer, "\r\n\r\n") : NULL;
-        if (end == NULL)
-            continue;
-        size_t head = (size_t)(end + 4 - answer), length = content_length(answer);
-        if (strncmp(answer + 9, "200", 3) != 0)
-            fail("%.*s", (int)(size < 600 ? size : 600), answer);
-        if (head + length > sizeof answer - 1)
-            fail("an answer is too long");
-        while (size < head + length) {
-            n = recv(fd, answer + size, sizeof answer - 1 - size, 0);
-            if (n <= 0)
-                fail("the server closed the connection");
-            size += (size_t)n;
-        }
-        return length;
+    while (size < 12 || (end = strstr(answer, "\r\n\r\n")) == NULL)
+        read_more(fd, &size);
+    size_t head = (size_t)(end + 4 - answer);
+    const char *length = find_header("content-length:");
+    if (strncmp(answer + 9, "200", 3) != 0)
+        fail("%.600s", answer);
+    if (length != NULL) {
+        size_t want = strtoul(length, NULL, 10);
+        while (size < head + want)
+            read_more(fd, &size);
+        return want;
     }
+    if (find_header("transfer-encoding:") == NULL)
+        fail("an answer without a length");
+    while (size < head + 5 || memcmp(answer + size - 5, "0\r\n\r\n", 5) != 0)
+        read_more(fd, &size);
+    return size - head;
 }
 
 int main(int argc, char **argv)

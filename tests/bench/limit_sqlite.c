@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 
     if (argc != 4)
         fail("usage: limit_sqlite FILE SECONDS FIRST_RUN");
-    rows_make(variants, 0);
+    rows_make(variants, ROWS_TALLY, ROWS_COUNTS);
     pack_all(packed, variants);
     if (sqlite3_open(argv[1], &db) != SQLITE_OK)
         fail("cannot open %s", argv[1]);

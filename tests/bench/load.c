@@ -1,10 +1,11 @@
 /**
  * The load generator: POSTs of new batches on kept-alive connections, from one thread.
  *     load -p PORT [-c CONNECTIONS] [-r RECORDS] [-R RUNS] [-e STEPS_PER_EPOCH] [-n TOTAL | -s SECONDS]
- *          [-P RUN_PREFIX] [-l] [-o] [-S] [-k] [-T TARGET]
+ *          [-P RUN_PREFIX] [-l | -t] [-o] [-S] [-k] [-T TARGET]
+ *          [-F line|push] [-B FIRST_MS]
  * Each connection always has one request under way.  Connection c is rank c / RUNS of run c % RUNS; its n-th
  * record is step n.  With -S the connections of a run send its steps together, all of rank 0.  One record goes as
- * JSON, several as NDJSON.  -l adds a loss to each record, -o makes each request a run of its own, -T posts to
+ * JSON, several as NDJSON.  -l adds a loss to each record, -t logs correct and total only, -o makes each request a run of its own, -T posts to
  * another path (%s: the run).  It ends after SECONDS, or when TOTAL records were sent; the answers still under
  * way are waited for.  With -k the server may be killed: the first connection that it closes ends the program.
  *
@@ -30,7 +31,7 @@
 #include "rows.h"
 #include "timing.h"
 
-enum { HEAD_MAX = 512, ANSWER_MAX = 16384, CONNECTIONS_MAX = 4096, EVENTS = 256, RETRY_MS = 20 };
+enum { HEAD_MAX = 512, ANSWER_MAX = 16384, CONNECTIONS_MAX = 4096, RUN_MAX = 64, EVENTS = 256, RETRY_MS = 20 };
 
 struct connection {
     int fd;
@@ -55,8 +56,10 @@ struct run_totals {
 };
 
 static struct {
-    int port, n_connections, records, runs, with_loss, one_run_each, share_steps, may_die;
-    int64_t steps_per_epoch, total;
+    int port, n_connections, records, runs, one_run_each, share_steps, may_die;
+    int64_t steps_per_epoch, total, first_ms;
+    enum rows_format format;
+    enum rows_content content;
     double seconds;
     const char *prefix, *target;
 } options = {.n_connections = 1,
@@ -79,7 +82,7 @@ static int64_t records_sent, requests, records, requests_in_time, refused, next_
 
 /* ---- requests ---- */
 
-static void make_body(struct connection *c)
+static void make_body(struct connection *c, const char *run)
 {
     c->body_size = 0;
     c->correct = 0;
@@ -87,18 +90,29 @@ static void make_body(struct connection *c)
         c->place.n = totals[c->run].next_step;
         totals[c->run].next_step += options.records;
     }
-    for (int i = 0; i < options.records; i++) {
-        c->correct += variants[rows_variant(&c->place)].correct;
-        c->body_size += rows_write(c->body + c->body_size, variants, &c->place);
+    for (int i = 0; i < options.records; i++, c->place.n++) {
+        const struct row_content *r = &variants[rows_variant(&c->place)];
+        char *out = c->body + c->body_size;
+        c->correct += r->correct;
+        if (options.format == ROWS_TALLY) {
+            c->body_size += rows_write(out, variants, &c->place);
+        } else if (options.format == ROWS_LINE) {
+            c->body_size += rows_write_line(out, variants, &c->place, run, options.first_ms);
+        } else {
+            memcpy(out, r->text, r->text_size);
+            c->body_size += r->text_size;
+        }
         if (options.records > 1)
             c->body[c->body_size++] = '\n';
-        c->place.n++;
     }
 }
 
 static void make_request(struct connection *c)
 {
-    char run[160], target[256];
+    const char *type = options.format != ROWS_TALLY ? "text/plain"
+                       : options.records > 1        ? "application/x-ndjson"
+                                                    : "application/json";
+    char run[RUN_MAX], target[256];
 
     if (options.one_run_each)
         snprintf(run, sizeof run, "%s-%lld", options.prefix, (long long)next_run++);
@@ -108,10 +122,10 @@ static void make_request(struct connection *c)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(target, sizeof target, options.target, run);
 #pragma GCC diagnostic pop
-    make_body(c);
+    make_body(c, run);
     c->out_size = (size_t)snprintf(
         c->out, HEAD_MAX, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-        target, options.port, options.records > 1 ? "application/x-ndjson" : "application/json", c->body_size);
+        target, options.port, type, c->body_size);
     memcpy(c->out + c->out_size, c->body, c->body_size);
     c->out_size += c->body_size;
 }
@@ -206,13 +220,13 @@ static void take_answer(struct connection *c, int status, const char *body)
         c->retry_at = now + RETRY_MS * 1000000;
         return;
     }
-    if (status == 200) {
+    if (status == 200 && options.format == ROWS_TALLY) {
         const char *accepted = strstr(body, "\"accepted\":");
         const char *duplicates = strstr(body, "\"duplicates\":");
         if (accepted == NULL || atoll(accepted + 11) != options.records || duplicates == NULL ||
             atoll(duplicates + 13) != 0)
             fail("not all of %d records were accepted: %s", options.records, body);
-    } else if (status != 204) {
+    } else if (status != 204 && (status != 200 || options.format == ROWS_TALLY)) {
         fail("status %d: %s", status, body);
     }
     timing_add(&latencies, now - c->sent_at);
@@ -258,8 +272,9 @@ static void open_connection(struct connection *c, int index)
     c->run = index % options.runs;
     c->place = (struct row_place){.rank = options.share_steps ? 0 : index / options.runs,
                                   .steps_per_epoch = options.steps_per_epoch};
-    c->body = malloc((size_t)options.records * ROWS_TEXT_MAX * 2);
-    c->out = malloc((size_t)options.records * ROWS_TEXT_MAX * 2 + HEAD_MAX);
+    size_t room = (size_t)options.records * (ROWS_TEXT_MAX + RUN_MAX);
+    c->body = malloc(room);
+    c->out = malloc(room + HEAD_MAX);
     if (c->body == NULL || c->out == NULL)
         fail("no memory");
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -331,7 +346,7 @@ static void report(int64_t begin)
 
 static void parse(int argc, char **argv)
 {
-    for (int c; (c = getopt(argc, argv, "p:c:r:R:e:n:s:P:T:loSk")) != -1;)
+    for (int c; (c = getopt(argc, argv, "p:c:r:R:e:n:s:P:T:F:B:ltoSk")) != -1;)
         switch (c) {
         case 'p':
             options.port = atoi(optarg);
@@ -361,7 +376,16 @@ static void parse(int argc, char **argv)
             options.target = optarg;
             break;
         case 'l':
-            options.with_loss = 1;
+            options.content = ROWS_COUNTS_LOSS;
+            break;
+        case 't':
+            options.content = ROWS_TOTALS;
+            break;
+        case 'F':
+            options.format = strcmp(optarg, "line") == 0 ? ROWS_LINE : ROWS_PUSH;
+            break;
+        case 'B':
+            options.first_ms = atoll(optarg);
             break;
         case 'o':
             options.one_run_each = 1;
@@ -375,15 +399,16 @@ static void parse(int argc, char **argv)
         default:
             fail("see the head of load.c for the options");
         }
-    if (options.port <= 0 || options.n_connections < 1 || options.n_connections > CONNECTIONS_MAX ||
-        options.records < 1 || options.runs < 1 || options.steps_per_epoch < 1)
+    if (options.port <= 0 || strlen(options.prefix) > RUN_MAX / 2 || options.n_connections < 1 ||
+        options.n_connections > CONNECTIONS_MAX || options.records < 1 || options.runs < 1 ||
+        options.steps_per_epoch < 1)
         fail("see the head of load.c for the options");
 }
 
 int main(int argc, char **argv)
 {
     parse(argc, argv);
-    rows_make(variants, options.with_loss);
+    rows_make(variants, options.format, options.content);
     struct connection *all = calloc((size_t)options.n_connections, sizeof *all);
     totals = calloc((size_t)options.runs, sizeof *totals);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
