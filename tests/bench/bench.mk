@@ -20,5 +20,20 @@ $(BENCH_BIN): %: %.o $(OUT)/bench/timing.o
 .PHONY: bench
 bench: build ## the goals of docs/performance.md, measured (FULL=1: with ten million batches; ONLY=name,name)
 	$(call install,python3)
-	$(Q)$(MAKE) --no-print-directory $(BENCH_BIN)
+	$(Q)$(MAKE) --no-print-directory -s $(BENCH_BIN)
 	$(Q)python3 tests/bench/bench.py --tally $(TALLY) --programs $(OUT)/bench --out $(BENCH_OUT) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY))
+
+# The others are unpacked beside the figures, never installed: no service starts, nothing of the system changes.
+OTHERS_PACKAGES := victoria-metrics influxdb prometheus-pushgateway
+OTHERS := $(BENCH_OUT)/others
+$(OTHERS)/.unpacked: tests/bench/bench.mk
+	@mkdir -p $(OTHERS)
+	$(Q)cd $(OTHERS) && rm -rf *.deb root && { apt-get download -qq $(OTHERS_PACKAGES) || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	    $$sudo apt-get update -qq && apt-get download -qq $(OTHERS_PACKAGES); }; } && for p in *.deb; do dpkg-deb -x $$p root || exit 1; done
+	$(Q)touch $@
+
+.PHONY: bench-others
+bench-others: build $(OTHERS)/.unpacked ## the same work given to VictoriaMetrics, InfluxDB and Pushgateway
+	$(call install,python3)
+	$(Q)$(MAKE) --no-print-directory -s $(BENCH_BIN)
+	$(Q)python3 tests/bench/others.py --tally $(TALLY) --programs $(OUT)/bench --others $(OTHERS)/root --out $(BENCH_OUT)
