@@ -17,7 +17,7 @@ import query_rows
 from programs import Places
 from table import Table
 
-PARTS = {"single": ingest_rows.single, "bulk": ingest_rows.bulk, "one": ingest_rows.one_connection, "query": query_rows.queries,
+PARTS = {"single": ingest_rows.single, "jobs": ingest_rows.many_runs, "bulk": ingest_rows.bulk, "one": ingest_rows.one_connection, "query": query_rows.queries,
          "loss": query_rows.with_loss, "runs": query_rows.runs_list, "idle": query_rows.idle}
 
 
@@ -42,6 +42,25 @@ def cpu_model():
 def file_system(path):
     done = subprocess.run(["df", "--output=fstype", path], stdout=subprocess.PIPE, text=True, check=False)
     return done.stdout.split()[-1] if done.returncode == 0 else "?"
+
+
+def cpu_ticks():
+    """Clock ticks of the machine so far: spent in programs, and all."""
+    with open("/proc/stat", encoding="ascii") as f:
+        user, nice, system, *rest = (int(x) for x in f.readline().split()[1:9])
+    return user + nice + system, user + nice + system + sum(rest)
+
+
+class Neighbours:
+    """How much of the machine other programs took meanwhile.  Every child of ours has ended and was waited for by then."""
+
+    def __init__(self):
+        self.busy, self.all = cpu_ticks()
+
+    def percent(self):
+        busy, everything = cpu_ticks()
+        ours = sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
+        return max(0.0, 100 * (busy - self.busy - ours) / max(1, everything - self.all))
 
 
 def header(places, scale):
@@ -70,15 +89,18 @@ def main():
     print("%(mode)s run: %(cpu)s, %(cores)d cores, %(system)s, %(file_system)s, %(date)s, %(program)s\n%(rounds)d rounds of %(seconds)g s" % about)
     if file_system(places.folder) == "tmpfs":
         print("the databases lie in memory: what is compared with the disk means nothing")
+    neighbours = Neighbours()
     try:
         for part in parts:
             PARTS[part](places, table, scale)
     finally:
         places.remove()
+    about["others_percent"] = round(neighbours.percent(), 1)
     table.dump(os.path.join(places.out, "bench.json"), about)
     with open(os.path.join(places.out, "bench.md"), "w", encoding="utf-8") as f:
         f.write(table.markdown() + "\n")
     missed = [r["key"] for r in table.rows if r["met"] is False]
+    print("other programs took %(others_percent)s %% of the processors meanwhile" % about + (": measure again on a quiet machine" if about["others_percent"] > 5 else ""))
     print("%s run: %d goals met, %d not met%s" % (about["mode"], sum(r["met"] is True for r in table.rows), len(missed), ": " + ", ".join(missed) if missed else ""))
 
 

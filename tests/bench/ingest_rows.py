@@ -39,6 +39,22 @@ def single(places, table, scale):
     table.ratios("single_ring", "single POST ÷ the same into a file that is overwritten", None, rate["tally"], rate["ring"])
 
 
+def many_runs(places, table, scale):
+    """The same from 64 jobs that know nothing of each other: every record of a group is of another run."""
+    tally = Tally(places, "jobs")
+    bare = HttpLimit(places, "bare", answer_headers(tally))
+    many = ("-c", 64, "-R", 64)
+    ours, limit = [], []
+    try:
+        for i in range(scale.rounds):
+            ours.append(tally.load(*many, "-s", scale.seconds, "-P", "jobs%d" % i)["requests_per_s"])
+            limit.append(bare.load(*many, "-s", scale.seconds)["requests_per_s"])
+    finally:
+        bare.stop()
+        tally.stop()
+    table.ratios("single_jobs", "single POST of 64 runs instead of 8 ÷ bare libmicrohttpd", None, ours, limit)
+
+
 def bulk(places, table, scale):
     """1,000 records a POST as NDJSON, 8 connections: against SQLite alone inserting the same rows."""
     tally = Tally(places, "bulk")

@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 
-from bench import Scale, header
+from bench import Neighbours, Scale, header
 from other_systems import MIB, Influx, Pushgateway, TallySystem, Victoria
 from programs import Places
 
@@ -161,7 +161,7 @@ def main():
     kinds = (TallySystem, Victoria, Influx, Pushgateway)
     about = {**header(places, scale), "command": "make bench-others"}
     print("%(cpu)s, %(cores)d cores, %(system)s, %(file_system)s, %(date)s\n%(rounds)d rounds of %(seconds)g s" % about)
-    systems = []
+    systems, neighbours = [], Neighbours()
     try:
         sheet = Sheet([k.name for k in kinds])
         fresh(sheet, kinds, places, options.others)
@@ -177,6 +177,8 @@ def main():
             s.go_on()
             s.stop()
         places.remove()
+    about["others_percent"] = round(neighbours.percent(), 1)
+    print("other programs took %(others_percent)s %% of the processors meanwhile" % about)
     with open(os.path.join(places.out, "others.json"), "w", encoding="utf-8") as f:
         json.dump({**about, "systems": sheet.names, "rows": sheet.rows}, f, indent=1)
     with open(os.path.join(places.out, "others.md"), "w", encoding="utf-8") as f:
