@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The goals of docs/performance.md, measured: each a ratio within one run, medians of rounds that take turns.
 
-    bench.py --tally PROGRAM --programs FOLDER --out FOLDER [--full] [--only PART,PART] [--rounds N] [--seconds S]
+    bench.py --tally PROGRAM --programs FOLDER --out FOLDER [--full] [--only PART,PART | --record DOCUMENT] [--rounds N] [--seconds S]
 
-Prints a table and writes OUT/bench.json and OUT/bench.md.  Standard library only; the load comes from C programs.
+Prints a table, writes OUT/bench.json and OUT/bench.md, and puts the table of a whole run into DOCUMENT.  Standard library only; the load comes from C programs.
 """
 import argparse
 import os
@@ -15,7 +15,7 @@ import time
 import ingest_rows
 import query_rows
 from programs import Places
-from table import Table
+from table import Table, record
 
 PARTS = {"single": ingest_rows.single, "jobs": ingest_rows.many_runs, "bulk": ingest_rows.bulk, "one": ingest_rows.one_connection, "query": query_rows.queries,
          "loss": query_rows.with_loss, "runs": query_rows.runs_list, "idle": query_rows.idle}
@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only")
+    parser.add_argument("--record")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
     options = parser.parse_args()
@@ -99,6 +100,8 @@ def main():
     table.dump(os.path.join(places.out, "bench.json"), about)
     with open(os.path.join(places.out, "bench.md"), "w", encoding="utf-8") as f:
         f.write(table.markdown() + "\n")
+    if options.record and not options.only:
+        record(options.record, "bench", about, table.markdown())
     missed = [r["key"] for r in table.rows if r["met"] is False]
     print("other programs took %(others_percent)s %% of the processors meanwhile" % about + (": measure again on a quiet machine" if about["others_percent"] > 5 else ""))
     print("%s run: %d goals met, %d not met%s" % (about["mode"], sum(r["met"] is True for r in table.rows), len(missed), ": " + ", ".join(missed) if missed else ""))

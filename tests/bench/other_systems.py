@@ -191,11 +191,9 @@ class Victoria(System):
         return "/api/v1/query?" + urllib.parse.urlencode({"query": self.expression(run_id, epoch)})
 
     def accuracy(self, run_id, epoch=None):
-        self.request("GET", "/internal/force_flush")  # what was just written is not yet found otherwise
         return self.value(self.expression(run_id, epoch))
 
     def count(self, run_id):
-        self.request("GET", "/internal/force_flush")
         return round(self.value('sum(count_over_time(batch_tp0{run="%s"}[2d]))' % run_id))
 
     def first_answer(self, run_id):

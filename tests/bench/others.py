@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same real work given to what else Debian has for it: VictoriaMetrics, InfluxDB, Pushgateway.
 
-    others.py --tally PROGRAM --programs FOLDER --others FOLDER --out FOLDER [--rounds N] [--seconds S]
+    others.py --tally PROGRAM --programs FOLDER --others FOLDER --out FOLDER [--record DOCUMENT] [--rounds N] [--seconds S]
 
 FOLDER of --others holds the packages, unpacked (never installed, no service runs).  Every system gets a folder of its own
 on the same disk and a free port on 127.0.0.1, with its default settings.  A batch is 30 counts (10 classes) or 2 (correct
@@ -20,10 +20,12 @@ import time
 from bench import Neighbours, Scale, header
 from other_systems import MIB, Influx, Pushgateway, TallySystem, Victoria
 from programs import Places
+from table import record
 
 SINGLE = ("-c", 64, "-R", 64)
 BULK = ("-c", 8, "-R", 8, "-r", 1000)
 FILL, FILL_EPOCHS = 100000, 10
+FOUND_S = 4  # VictoriaMetrics finds what was written after a second or two
 
 
 class Sheet:
@@ -31,6 +33,7 @@ class Sheet:
 
     def __init__(self, names):
         self.names, self.rows = names, []
+        print("%-58s %s" % ("", " ".join("%18s" % n for n in names)))
 
     def add(self, what, values):
         row = [values.get(name, "-") for name in self.names]
@@ -81,6 +84,7 @@ def durability(sheet, systems):
         done = s.load(*SINGLE, "-s", 1, "-P", "kill")
         s.kill()
         s.start()
+        time.sleep(FOUND_S)
         acknowledged = sum(r["batches"] for r in done["runs"])
         if s.keeps_history:
             stored = sum(s.count(r["run"]) for r in done["runs"])
@@ -97,13 +101,27 @@ def retries(sheet, systems):
         if s.keeps_history:
             for _ in range(2):
                 s.load("-n", 1, "-P", "twice", again=True)
+            time.sleep(FOUND_S)
             found[s.name] = "%d" % s.count("twice-0")
     sheet.add("one batch sent twice: counted", found)
 
 
+def wait_until_found(system, run_id, batches):
+    """Seconds from the last answer until a question counts all batches."""
+    begin = time.monotonic()
+    while system.count(run_id) != batches:
+        if time.monotonic() - begin > 30:
+            raise SystemExit("%s acknowledged %d batches and finds %d" % (system.name, batches, system.count(run_id)))
+        time.sleep(0.1)
+    return time.monotonic() - begin
+
+
 def queries(sheet, systems, scale):
     many = [s for s in systems if s.keeps_history]
-    done = {s.name: s.load("-c", 4, "-R", 1, "-S", "-r", 1000, "-n", FILL, "-e", FILL // FILL_EPOCHS, "-P", "fill") for s in many}
+    done, found = {}, {}
+    for s in many:
+        done[s.name] = s.load("-c", 4, "-R", 1, "-S", "-r", 1000, "-n", FILL, "-e", FILL // FILL_EPOCHS, "-P", "fill")
+        found[s.name] = "%.1f s" % wait_until_found(s, "fill-0", FILL)
     sheet.add("fill one run of 100,000 batches, 4 connections: batches per s", {n: format(d["records_per_s"], ",.0f") for n, d in done.items()})
     for s in many:
         expected = done[s.name]["runs"][0]
@@ -111,6 +129,7 @@ def queries(sheet, systems, scale):
         want = expected["correct"] / expected["samples"]
         if abs(got - want) > 1e-12:
             raise SystemExit("%s answers %r, not %r" % (s.name, got, want))
+    sheet.add("  all of it found by a question after", found)
     done = turns(many, scale, lambda s, i: s.ask(s.accuracy_path("fill-0", 5), scale.ask_seconds))
     sheet.add("accuracy of an epoch of 10,000 batches of 10 classes: p50", {n: "%.2f ms" % (v / 1000) for n, v in middle(done, "p50_us").items()})
 
@@ -154,6 +173,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("tally", "programs", "others", "out"):
         parser.add_argument("--" + name, required=True)
+    parser.add_argument("--record")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
     options = parser.parse_args()
@@ -183,6 +203,8 @@ def main():
         json.dump({**about, "systems": sheet.names, "rows": sheet.rows}, f, indent=1)
     with open(os.path.join(places.out, "others.md"), "w", encoding="utf-8") as f:
         f.write(sheet.markdown() + "\n")
+    if options.record:
+        record(options.record, "others", about, sheet.markdown())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,19 @@ import json
 import statistics
 
 
+def record(path, name, about, table):
+    """Put a table between the marks <!-- NAME --> and <!-- /NAME --> of a document."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    begin, end = "<!-- %s -->\n" % name, "<!-- /%s -->" % name
+    head, rest = text.split(begin, 1)
+    tail = rest.split(end, 1)[1]
+    says = "`%(command)s`, %(date)s, %(program)s: %(cpu)s, %(cores)d cores, %(system)s, %(file_system)s; %(rounds)d rounds of %(seconds)g s. " \
+           "Other programs took %(others_percent)s %% of the processors meanwhile." % about
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(head + begin + says + "\n\n" + table + "\n" + end + tail)
+
+
 def number(x):
     if x is None:
         return "-"
