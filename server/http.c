@@ -433,6 +433,7 @@ int http_start(struct http **out, const struct http_options *options, struct pro
                            (size_t)n_workers * 64, p);
     while (rc == OK && h->n_networks < n_networks)
         rc = start_network(h, &h->network[h->n_networks++], p);
+    *out = h; /* handlers may ask for it as soon as somebody knocks */
     if (rc == OK)
         rc = listener_start(h->listener, p);
     if (rc != OK) {

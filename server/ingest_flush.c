@@ -171,7 +171,6 @@ static int write_epoch(struct group *g, struct group_batch *const *batches, size
         status = buckets_end_epoch(g, e->series, series->last_epoch, p);
     if (status != OK)
         return status;
-
     for (size_t i = 0; i < n; i++)
         new_steps += batches[i]->new_step;
     status = epoch_row(g, e, batches, n, new_steps, &row);

@@ -35,7 +35,7 @@ static inline int64_t rollup_bucket_first(int64_t bucket, int level)
 
 static inline int64_t rollup_bucket_last(int64_t bucket, int level)
 {
-    return (bucket << level) | ((INT64_C(1) << level) - 1);
+    return (bucket << level) | ((INT64_C(1) << level) - 1); /* no sum: the last bucket ends at INT64_MAX */
 }
 
 #endif

@@ -22,24 +22,8 @@ function share(count, total) {
     return count === total ? `each of the ${integer(total)} steps` : `${integer(count)} of the ${integer(total)} steps`;
 }
 
-/** Selectors that the steps answer should hold beside the chosen one, so that case 3 can be told. */
-export function evidenceSelectors(chosen) {
-    const { series, average, entry } = chosen;
-    if (entry.kind !== 'counts' || series.name !== 'main' || series.task !== 'multiclass' || series.form === 'totals' || average === 'micro')
-        return [];
-    return ['accuracy', 'specificity.weighted'];
-}
-
-// {count, isExact}: the single-class steps among rows; a step with nothing right may be one more
-function singleClass(rows, steps, chosen) {
-    const [accuracy, specificity] = evidenceSelectors(chosen).map(selector => steps.metrics[selector]?.value);
-    if (!accuracy || !specificity)
-        return { count: 0, isExact: false };
-    return {
-        count: rows.filter(({ i }) => accuracy[i] > 0 && specificity[i] === 0).length,
-        isExact: rows.every(({ i }) => accuracy[i] > 0)
-    };
-}
+/** Does a difference vanish in the rounding of the page? */
+export const isVisible = value => Math.abs(value) >= VISIBLE;
 
 /**
  * explain({epoch, chosen, unit, findings}): epoch is an entry of the epochs answer, chosen the metric (catalogue.js),

@@ -72,21 +72,34 @@ function rgb(element, variable) {
     return [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
 }
 
-// one pixel a cell or more, painted at once
+// One pixel a cell, written at once and magnified by whole pixels: a million cells take a few milliseconds.
 function paint(canvas, matrix, norm) {
     const { n } = matrix;
+    const [ground, good, bad] = ['--surface-sunk', '--series-epoch', '--series-mean'].map(name => rgb(canvas, name));
+    const small = document.createElement('canvas');
+    small.width = small.height = n;
+    const image = new ImageData(n, n);
+    const { data } = image;
+    for (let i = 0; i < data.length; i += 4) {
+        data[i] = ground[0];
+        data[i + 1] = ground[1];
+        data[i + 2] = ground[2];
+        data[i + 3] = 255;
+    }
+    const strong = strengths(matrix, norm);
+    matrix.cells.forEach((cell, k) => {
+        const colour = cell.target === cell.predicted ? good : bad;
+        const share = 0.2 + 0.8 * strong[k]; // a single sample is seen too
+        const at = (cell.target * n + cell.predicted) * 4;
+        for (let part = 0; part < 3; part++)
+            data[at + part] = ground[part] + (colour[part] - ground[part]) * share;
+    });
+    small.getContext('2d').putImageData(image, 0, 0);
     const scale = Math.max(1, Math.floor(canvas.clientWidth * devicePixelRatio / n));
     canvas.width = canvas.height = n * scale;
     const ctx = canvas.getContext('2d');
-    ctx.fillStyle = getComputedStyle(canvas).getPropertyValue('--surface-sunk').trim();
-    ctx.fillRect(0, 0, canvas.width, canvas.height);
-    const good = rgb(canvas, '--series-epoch').join(' ');
-    const bad = rgb(canvas, '--series-mean').join(' ');
-    const strong = strengths(matrix, norm);
-    matrix.cells.forEach((cell, i) => {
-        ctx.fillStyle = `rgb(${cell.target === cell.predicted ? good : bad} / ${(0.2 + 0.8 * strong[i]).toFixed(2)})`; // a single sample is seen too
-        ctx.fillRect(cell.predicted * scale, cell.target * scale, scale, scale);
-    });
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(small, 0, 0, n * scale, n * scale);
 }
 
 function Picture({ matrix, names, norm, canvas }) {

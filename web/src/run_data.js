@@ -13,9 +13,11 @@ const KNOWN_MAX = 32;      // answers kept of one state of a run
 export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view', 'from', 'to', 'window', 'x']);
 
 /**
- * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen,
- * steps, epochs}.  state: {run, stage, metric, more} of the URL.  The same object comes back while
+ * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen, views,
+ * view, steps, epochs, origin}.  state: of the URL.  The same object comes back while
  * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has nothing but means.
+ * origin: when the stage began, ms.  views: those that the
+ * stage has; view: the one asked for if it is among them.  steps null where the view shows none.
  */
 export function createLoader(get) {
     let last = null; // {run (the answer), view (what of the URL matters), data}
@@ -48,9 +50,11 @@ export function createLoader(get) {
             const series = seriesOf(run, stage);
             data.heads = series.heads;
             data.means = series.means;
-            data.shown = state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
             data.chosen = chooseMetric(catalogue, series.heads, state.metric);
-            Object.assign(data, await numbers(get, data, signal));
+            data.views = viewsOf(data.chosen);
+            data.view = data.views.some(v => v.view === state.view) ? state.view : 'charts';
+            data.shown = data.view !== 'charts' ? [] : state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
+            Object.assign(data, await numbers(once, data, state));
         }
         last = { run, view, data };
         return data;

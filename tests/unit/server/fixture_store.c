@@ -421,7 +421,8 @@ static int check_rollup(void *context, const struct rollup_row *row)
               r->row.primary_min);
     cr_assert(same_double(row->primary_max, r->row.primary_max), "%s: max", at);
     size_t ranks_size = row->level == 0 ? rank_set_pack(&r->ranks, ranks, 1 << 18) : 0;
-    cr_assert(ranks_size == row->ranks_size && (ranks_size == 0 || memcmp(ranks, row->ranks, ranks_size) == 0), "%s: ranks", at);
+    cr_assert(ranks_size == row->ranks_size && (ranks_size == 0 || memcmp(ranks, row->ranks, ranks_size) == 0),
+              "%s: ranks", at);
     state_release(&r->sum);
     free(packed);
     free(ranks);

@@ -155,6 +155,7 @@ test('what the counts cannot give is disabled, exactly where the server refuses 
         'm-labels-totals': { task: 'multilabel', correct: 3, total: 4 },
         'm-scores': { scores: { thresholds: 3, pos: [[0, 1, 2], [0, 2, 1], [1, 1, 1]], neg: [[3, 2, 1], [3, 2, 1], [4, 2, 0]] } },
         'm-labels-scores': { task: 'multilabel', scores: { thresholds: 3, pos: [[0, 1, 2], [0, 2, 1]], neg: [[3, 2, 1], [3, 2, 1]] } },
+        'm-binary-scores': { task: 'binary', scores: { thresholds: 3, pos: [[0, 1, 3]], neg: [[3, 1, 1]] } },
         'm-many': {
             ...perClass, exact: [3, 9], calibration: { bins: 2, count: [1, 8, 0], confidence: [0.25, 6, 0], correct: [0, 6, 0] },
             regression: { n: 2, mean_target: 1, mean_prediction: 1, m2_target: 2, m2_prediction: 2, c: 1, sum_error: 0, sum_abs_error: 1, sum_squared_error: 2 },
