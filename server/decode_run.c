@@ -136,13 +136,14 @@ static int read_tags(struct json_reader *r, struct run_change *out)
 
 /* ---- stages ---- */
 
-enum stage_field { CLASS_NAMES, DATASET_SIZE, WORLD_SIZE, IGNORE_INDEX, STAGE_FIELDS };
+enum stage_field { CLASS_NAMES, DATASET_SIZE, WORLD_SIZE, IGNORE_INDEX, TOP_K, STAGE_FIELDS };
 
 static const struct json_field STAGE[STAGE_FIELDS] = {
     [CLASS_NAMES] = JSON_FIELD("class_names"),
     [DATASET_SIZE] = JSON_FIELD("dataset_size"),
     [WORLD_SIZE] = JSON_FIELD("world_size"),
     [IGNORE_INDEX] = JSON_FIELD("ignore_index"),
+    [TOP_K] = JSON_FIELD("top_k"),
 };
 
 static int check_class_names(struct json_reader *r, const struct limits *limits)
@@ -165,12 +166,12 @@ static int check_class_names(struct json_reader *r, const struct limits *limits)
 
 static int check_stage_field(struct json_reader *r, size_t field, const struct limits *limits)
 {
-    int64_t number;
+    int64_t number, least = field == IGNORE_INDEX ? -JSON_INT_MAX : field == TOP_K ? 1 : 0;
     if (json_reader_peek(r) == JSON_TOKEN_NULL)
         return json_reader_null(r); /* takes the declaration back */
     if (field == CLASS_NAMES)
         return check_class_names(r, limits);
-    return json_reader_int(r, field == IGNORE_INDEX ? -JSON_INT_MAX : 0, JSON_INT_MAX, &number);
+    return json_reader_int(r, least, JSON_INT_MAX, &number);
 }
 
 static int check_stage(struct json_reader *r, const struct limits *limits)

@@ -190,7 +190,7 @@ static int scan_epochs(struct request *q, const struct column *c, const struct r
         return rc;
     struct column_scan scan = {.fact = c->fact,
                                .metric = {.selector = c->selector, .series = series, .length = 1},
-                               .options = {.ignore_index = declaration.ignore_index},
+                               .options = stage_metric_options(&declaration),
                                .greatest = wants_greatest(c),
                                .value = NAN,
                                .p = p};

@@ -114,11 +114,11 @@ int query_run_begin(struct request *q, bool need_stage, struct query_run *out, s
         if (rc != OK)
             return rc;
     } else {
-        out->declaration.ignore_index = -1;
+        out->declaration = (struct stage_declaration){.ignore_index = -1, .top_k = -1};
     }
     out->series = list.rows;
     out->n_series = list.n;
-    out->options = (struct metric_options){.ignore_index = out->declaration.ignore_index, .zero_division = 0};
+    out->options = stage_metric_options(&out->declaration);
     return OK;
 }
 

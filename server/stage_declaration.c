@@ -36,7 +36,7 @@ static int read_names(const struct json *list, struct arena *arena, struct stage
 int stage_declaration_get(const char *stages, const char *stage, struct arena *arena, struct stage_declaration *out,
                           struct problem *p)
 {
-    struct stage_declaration found = {.dataset_size = -1, .world_size = -1, .ignore_index = -1};
+    struct stage_declaration found = {.dataset_size = -1, .world_size = -1, .ignore_index = -1, .top_k = -1};
     struct json_document *d = NULL;
     int rc = stages == NULL ? OK : json_parse(stages, strlen(stages), &d, p);
     if (rc != OK)
@@ -47,6 +47,7 @@ int stage_declaration_get(const char *stages, const char *stage, struct arena *a
         found.dataset_size = number(declared, "dataset_size");
         found.world_size = number(declared, "world_size");
         found.ignore_index = number(declared, "ignore_index");
+        found.top_k = number(declared, "top_k");
         if (names != NULL && json_type(names) == JSON_ARRAY)
             rc = read_names(names, arena, &found, p);
         if (found.class_names != NULL && found.ignore_index >= (int64_t)found.n_class_names)
@@ -56,4 +57,10 @@ int stage_declaration_get(const char *stages, const char *stage, struct arena *a
     if (rc == OK)
         *out = found;
     return rc;
+}
+
+struct metric_options stage_metric_options(const struct stage_declaration *declaration)
+{
+    return (struct metric_options){.ignore_index = declaration->ignore_index,
+                                   .top_k = declaration->top_k > 1 ? declaration->top_k : 1};
 }

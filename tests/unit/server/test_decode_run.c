@@ -22,7 +22,7 @@ Test(decode_run, a_whole_document_is_taken_apart)
     static const char body[] =
         "{\"project\":\"vision\",\"name\":\"r\\u00e9sum\\u00e9\",\"config\": {\"lr\": 0.1, \"n\":{}} ,"
         "\"tags\":[\"b\",\"a\",\"b\"],\"notes\":null,\"stages\": {\"test\":{\"class_names\":[\"cat\",\"dog\"],"
-        "\"dataset_size\":10000,\"world_size\":4,\"ignore_index\":-100},\"old\":null}}";
+        "\"dataset_size\":10000,\"world_size\":4,\"ignore_index\":-100,\"top_k\":2},\"old\":null}}";
     struct limits l = small_limits();
     struct arena arena;
     struct run_change c;
@@ -96,6 +96,7 @@ Test(decode_run, bad_documents_are_refused_with_code_and_pointer)
         {"{\"stages\":{\"t\":{\"dataset_size\":-1}}}", PROBLEM_INVALID, "/stages/t/dataset_size"},
         {"{\"stages\":{\"t\":{\"world_size\":1.5}}}", PROBLEM_INVALID, "/stages/t/world_size"},
         {"{\"stages\":{\"t\":{\"ignore_index\":\"x\"}}}", PROBLEM_INVALID, "/stages/t/ignore_index"},
+        {"{\"stages\":{\"t\":{\"top_k\":0}}}", PROBLEM_INVALID, "/stages/t/top_k"},
         {"{\"stages\":{\"t\":{},\"t\":{}}}", PROBLEM_MALFORMED, "/stages/t"},
         {"{\"status\":\"crashed\"}", PROBLEM_INVALID, "/status"},
         {"{\"status\":\"done\"}", PROBLEM_INVALID, "/status"},
@@ -187,17 +188,21 @@ Test(decode_run, a_rewind_says_where_and_who)
 
 Test(stage_declaration, what_a_run_declares_is_found)
 {
-    static const char stages[] =
-        "{\"test\":{\"class_names\":[\"cat\",\"dog\"],\"dataset_size\":10,\"ignore_index\":1},"
-        "\"val\":{\"world_size\":4,\"ignore_index\":-100},\"far\":{\"class_names\":[\"a\"],\"ignore_index\":255}}";
+    static const char stages[] = "{\"test\":{\"class_names\":[\"cat\",\"dog\"],\"dataset_size\":10,\"ignore_index\":1},"
+                                 "\"val\":{\"world_size\":4,\"ignore_index\":-100,\"top_k\":5},\"far\":{\"class_"
+                                 "names\":[\"a\"],\"ignore_index\":255}}";
     struct arena arena;
     struct stage_declaration d;
     arena_init(&arena);
     cr_assert_eq(stage_declaration_get(stages, "test", &arena, &d, NULL), OK);
-    cr_assert(d.n_class_names == 2 && d.dataset_size == 10 && d.world_size == -1 && d.ignore_index == 1);
+    cr_assert(d.n_class_names == 2 && d.dataset_size == 10 && d.world_size == -1 && d.ignore_index == 1 &&
+              d.top_k == -1);
+    cr_assert(stage_metric_options(&d).top_k == 1 && stage_metric_options(&d).ignore_index == 1);
     cr_assert_str_eq(d.class_names[1], "dog");
     cr_assert_eq(stage_declaration_get(stages, "val", &arena, &d, NULL), OK);
-    cr_assert(d.class_names == NULL && d.dataset_size == -1 && d.world_size == 4 && d.ignore_index == -1);
+    cr_assert(d.class_names == NULL && d.dataset_size == -1 && d.world_size == 4 && d.ignore_index == -1 &&
+              d.top_k == 5);
+    cr_assert_eq(stage_metric_options(&d).top_k, 5);
     cr_assert_eq(stage_declaration_get(stages, "far", &arena, &d, NULL), OK);
     cr_assert(d.n_class_names == 1 && d.ignore_index == -1);
     cr_assert_eq(stage_declaration_get(stages, "none", &arena, &d, NULL), OK);
