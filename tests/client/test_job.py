@@ -1,6 +1,8 @@
 """Who a process is: rank, run and attempt from what launchers put into the environment; the package itself."""
+import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,10 +61,9 @@ class Package(unittest.TestCase):
         """Into a folder, without build isolation: the setuptools that is there builds it."""
         with tempfile.TemporaryDirectory(prefix="tally-pip-") as folder:
             source = os.path.join(folder, "source")
-            import shutil
             shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
             python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-            probe = subprocess.run([python, "-c", "import pip, setuptools, wheel"], stderr=subprocess.DEVNULL, check=False)
+            probe = subprocess.run([python, "-c", "import setuptools, pip, wheel"], stderr=subprocess.DEVNULL, check=False)
             if probe.returncode:
                 self.skipTest("no pip, setuptools and wheel")
             done = subprocess.run([python, "-m", "pip", "install", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check",
@@ -86,7 +87,6 @@ class Documents(unittest.TestCase):
             for line in block.strip().splitlines():
                 if line.strip() not in ("", "..."):
                     self.assertIn(line.strip(), source, name)
-        import inspect
         for function in (tally.init, tally.Run.stage, tally.Run.log_predictions):
             for parameter in inspect.signature(function).parameters:
                 if parameter != "self":

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 import time as clock
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _exit
 from ._counts import put_off
@@ -33,6 +33,8 @@ class Run:
         self._pid = os.getpid()
         self._cuts = 0
         self._ignore: Dict[str, Optional[int]] = {}
+        self._at: Dict[str, Tuple[int, Optional[int]]] = {}
+        self._at_stage = "train"
 
     @property
     def url(self) -> str:
@@ -135,6 +137,28 @@ class Run:
         if self._sender._failure is not None:
             self._sender.failure()
         self._sender.put(BATCH, record, weight)
+
+    # ---- torchmetrics ----
+    def tap(self, thing: Any, stage: Optional[str] = None, *, name: Optional[str] = None) -> List[str]:
+        """Log by itself what every update() of a torchmetrics metric adds to its state.
+
+        thing   a metric, a MetricCollection, or a module that holds some (then the series are named by attribute paths).
+        stage   where it is logged; default the stage of at().
+        name    the series of a single metric (default "main"), or what stands before the names of several.
+        Returns the names of the series.  A metric whose state has no sum is refused with what to use instead.
+        """
+        from . import _tap
+        try:
+            return _tap.tap(self, thing, stage, name)
+        except TallyError as error:
+            self._fault("tap: %s" % error, error)
+            return []
+
+    def at(self, stage: str, epoch: int, step: Optional[int] = None) -> None:
+        """Where taps log from now on.  Without step, the updates of each metric are counted.  Where at() is never called an epoch
+        of a tapped metric ends when it is reset."""
+        self._at_stage = stage
+        self._at[stage] = (int(epoch), None if step is None else int(step))
 
     # ---- what is known about the run ----
     def stage(self, stage: str, *, class_names: Optional[Sequence[str]] = None, dataset_size: Optional[int] = None,
