@@ -13,9 +13,9 @@ from ._errors import TallyError
 from ._http import DEFAULT_URL, Api
 from ._job import RUN_ID_MAX, Launch, find_rank, find_world_size, slug
 from ._record import RUN_ID, document
-from ._run import POSITION_MAX, Run
+from ._run import Run
 from ._sender import Sender
-from ._spool import PUT, REWIND, Spool, sessions
+from ._spool import PUT, Spool, sessions
 
 LOG = logging.getLogger("tally")
 SPOOL_DIR = ".tally"
@@ -75,14 +75,13 @@ def init(project: str = "default", name: Optional[str] = None, *, id: Optional[s
     sender = Sender(api, run_id, safe_project, make_spool, root, rank, queue_records, raises=on_error == "raise", quiet=on_error == "ignore")
     run = Run(sender, id=run_id, project=safe_project, rank=rank, world_size=world_size, attempt=launch.attempt, on_error=on_error, exit_seconds=exit_seconds)
     run._base = (project, name)
+    run._earlier = lambda: earlier_attempts(root, run_id, launch)
     _exit.watch(run)
     if not launch.shared:
         sender.warn("shared", "nothing in the environment tells which run %d ranks share: set TALLY_RUN to the same text for all of them" % world_size)
     declare(run, name, config, tags, env)
     if resume is not None:
-        for attempt in earlier_attempts(root, run_id, launch):
-            sender.put(REWIND, {"epoch": POSITION_MAX, "step": POSITION_MAX, "attempt": attempt})
-        run._rewind(resume[0], resume[1], launch.attempt)
+        run.resume(resume[0], resume[1])
     sender.heartbeats = True
     return run
 

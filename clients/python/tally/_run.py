@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 import time as clock
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _exit
 from ._counts import put_off
@@ -35,6 +35,9 @@ class Run:
         self._ignore: Dict[str, Optional[int]] = {}
         self._at: Dict[str, Tuple[int, Optional[int]]] = {}
         self._at_stage = "train"
+        self._taps_paused = False  # Lightning's sanity check
+        self._has_logged = False
+        self._earlier: Callable[[], Iterable[str]] = lambda: ()  # attempts before this one
 
     @property
     def url(self) -> str:
@@ -131,6 +134,7 @@ class Run:
     def _put(self, record: Dict[str, Any], time: Optional[float], weight: int) -> None:
         record["time"] = int((clock.time() if time is None else time) * 1000)
         record["attempt"] = self.attempt
+        self._has_logged = True
         if self.ended:
             self._fault("log() after finish(): nothing is logged any more")
             return
@@ -194,6 +198,16 @@ class Run:
         self._cuts += 1
         self.attempt = "%s+%d" % (self.attempt.partition("+")[0][:120], self._cuts)
         self._rewind(epoch, step, self.attempt, stage)
+
+    def resume(self, epoch: int, step: int) -> None:
+        """Training goes on from a checkpoint, and (epoch, step) is the first position that will be logged again: what was logged from
+        there on is taken back, once for all ranks.  The same as init(resume=...), for when the position is known only later."""
+        if self._has_logged:
+            self.rewind(epoch, step)
+            return
+        for attempt in self._earlier():
+            self._rewind(POSITION_MAX, POSITION_MAX, attempt)
+        self._rewind(epoch, step, self.attempt)
 
     def _rewind(self, epoch: int, step: int, attempt: str, stage: Optional[str] = None) -> None:
         self._call(REWIND, {"epoch": int(epoch), "step": int(step), "attempt": attempt, **({"stage": stage} if stage else {})})

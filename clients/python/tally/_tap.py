@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Fields = Dict[str, Any]
 COUNTS = ("tp", "fp", "tn", "fn")
 MOMENTS = ("MeanSquaredError", "MeanAbsoluteError", "R2Score", "PearsonCorrCoef", "ConcordanceCorrCoef", "ExplainedVariance")
+STAGES = ("train", "val", "valid", "validation", "test")  # in names of attributes
 OPAQUE = ("BootStrapper", "Running", "MetricTracker", "MultioutputWrapper", "MetricInputTransformer")  # wrappers whose inner metrics are not the model's
 ADVICE = {
     "confidences": "it keeps every confidence: log calibration bins with run.log(calibration=...)",
@@ -48,7 +49,7 @@ class Tap:
             if frame.f_code.co_name == "wrapped_func":  # a wrapper that was put around this one
                 frame = frame.f_back or frame
             caller = frame.f_code.co_name
-            if caller == "_forward_full_state_update" and "cache" in frame.f_locals:
+            if self.run._taps_paused or (caller == "_forward_full_state_update" and "cache" in frame.f_locals):
                 return self.original(*args, **kwargs)
             updates = frame.f_locals.get("_update_count") if caller == "_forward_reduce_state_update" else None
             fresh = not (metric._update_count if updates is None else updates)
@@ -246,11 +247,12 @@ def metrics_in(thing: Any) -> Iterator[Tuple[str, Any]]:
 
 
 def series_name(path: str, stage: Optional[str]) -> str:
-    """A path as the name of a series: val_acc of the stage val is "acc"."""
+    """A path as the name of a series: val_acc is "acc", for the stage is known apart from it."""
     name = re.sub(r"[^A-Za-z0-9._/-]+", "_", path).strip("._/-")
     for end in ("_", "/", "-"):
-        if stage and name.startswith(stage + end) and len(name) > len(stage) + 1:
-            name = name[len(stage) + 1:]
+        for word in (stage,) if stage else STAGES:
+            if name.startswith(word + end) and len(name) > len(word) + 1:
+                name = name[len(word) + 1:]
     return name[:128] or "main"
 
 
