@@ -27,11 +27,12 @@ $(UNIT_SERVER): $(UNIT_SERVER_SRC:%.c=$(OUT)/%.o) $(SERVER_PARTS) $(OUT)/libtall
 SAN_LOG := $(abspath $(OUT))/san
 SAN_ENV := $(if $(SAN),ASAN_OPTIONS=log_path=$(SAN_LOG) TSAN_OPTIONS=log_path=$(SAN_LOG):halt_on_error=0)
 RUN_API := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/api
+RUN_CLIENT := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/client
 RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test.mjs browser/*.test.mjs
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
-    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"web=$(RUN_WEB)")
+    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"client=$(RUN_CLIENT)" "web=$(RUN_WEB)")
 
-.PHONY: deps-test deps-check unit-lib unit-server api web test
+.PHONY: deps-test deps-check unit-lib unit-server api client web test test-integrations
 deps-test: deps-build deps-node
 	$(call install,$(TEST_PACKAGES))
 deps-check:
@@ -47,6 +48,11 @@ unit-server: $(UNIT_SERVER) ## the unit tests of the server's modules
 	$(Q)$(SAN_ENV) $(UNIT_SERVER)
 api: build ## the black-box tests: a real server over HTTP
 	$(Q)$(SAN_ENV) $(RUN_API)
+client: build ## the Python client against a real server
+	$(Q)$(RUN_CLIENT)
+test-integrations: build ## torchmetrics and Lightning with the real thing (installs python3-torch; not part of test)
+	$(call install,$(INTEGRATION_PACKAGES))
+	$(Q)sh tests/integrations/run.sh $(BUILD)/venv $(abspath $(TALLY))
 web: build $(WEB_TEST_DEPS) ## the page in a real browser
 	$(Q)$(RUN_WEB)
 
