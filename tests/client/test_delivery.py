@@ -1,7 +1,9 @@
 """Delivery: whatever happens to the server or the job, totals are exact and nothing is counted twice."""
+import http.server
 import json
 import logging
 import os
+import threading
 import time
 import unittest
 
@@ -181,6 +183,40 @@ class Waiting(ClientTest):
         self.assertGreaterEqual(_sender.backoff(1, 7.0, True), 7)
         self.assertLessEqual(_sender.backoff(1, 1e9, False), 300)
         self.assertLessEqual(_sender.backoff(30, None, True), 1)
+
+    def test_answers_that_say_later_are_tried_again_and_no_other(self):
+        answers = [(429, {}), (502, {}), (503, {"Retry-After": "1"}), (504, {})]
+        seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, headers = answers.pop(0) if answers else (200, {})
+                seen.append((time.monotonic(), status, self.command, self.headers.get("Content-Encoding"), len(body)))
+                self.send_response(status)
+                for name, value in {"Content-Length": "2", **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"{}")
+            do_POST = do_PUT = do_PATCH = answer
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as stand_in:
+            thread = threading.Thread(target=stand_in.serve_forever)
+            thread.start()
+            run = self.init(url="http://127.0.0.1:%d" % stand_in.server_port, exit_seconds=15)
+            for step in range(100):
+                run.log("train", 0, step, correct=1, total=2)
+            self.assertTrue(run.finish())
+            stand_in.shutdown()
+            thread.join()
+        self.assertEqual([s[1:3] for s in seen], [(429, "PUT"), (502, "PUT"), (503, "PUT"), (504, "PUT"), (200, "PUT"), (200, "POST"), (200, "PATCH")])
+        self.assertGreaterEqual(seen[3][0] - seen[2][0], 1.0)
+        self.assertEqual(seen[5][3], "gzip")
+        self.assertLess(seen[5][4], 2000)
 
     def test_the_end_waits_no_longer_than_it_may(self):
         run = self.init(url=NOWHERE, exit_seconds=0.4)

@@ -1,8 +1,9 @@
 """The ends of processes: exit, exceptions, SIGTERM, fork."""
+import os
 import signal
 import unittest
 
-from client import NOWHERE, ClientTest, wait_until
+from client import NOWHERE, PACKAGE, ClientTest, wait_until
 
 LOGS = """
     import os, signal, sys, time, tally
@@ -145,6 +146,15 @@ class Ranks(ClientTest):
         import textwrap
         out, _ = self.run_job(run, CODE=textwrap.dedent(run))
         wait_until(lambda: self.epoch(out.split()[0])["ranks"] == 2, what="both ranks")
+
+
+class Examples(ClientTest):
+    def test_plain_python(self):
+        with open(os.path.join(PACKAGE, "examples", "plain_python.py"), encoding="utf-8") as f:
+            self.run_job(f.read(), TALLY_RUN="plain")
+        entry = self.epoch("plain", epoch=2)
+        self.assertEqual((entry["samples"], entry["batches"]), (160, 10))
+        self.assertGreater(entry["metrics"]["accuracy"]["value"], 0.8)
 
 
 if __name__ == "__main__":

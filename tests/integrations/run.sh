@@ -7,7 +7,7 @@ VENV=$1
 TALLY_BIN=$2
 export TALLY_BIN
 HERE=$(cd "$(dirname "$0")" && pwd)
-PINNED="torchmetrics==1.9.0 lightning==2.2.5 pytorch-lightning==2.2.5 lightning-utilities==0.14.3 packaging typing_extensions tqdm fsspec PyYAML"
+PINNED="torchmetrics==1.9.0 lightning==2.2.5 lightning-utilities==0.15.3 packaging typing_extensions tqdm fsspec PyYAML"
 
 if ! [ -e "$VENV/.ready" ] || [ "$(cat "$VENV/.ready")" != "$PINNED" ]; then
     rm -rf "$VENV"

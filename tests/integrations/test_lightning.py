@@ -8,10 +8,8 @@ import unittest
 import lightning.pytorch as pl
 import torch
 
-from integration import IntegrationTest, job_environment
+from integration import PACKAGE, IntegrationTest, job_environment
 from tally.lightning import TallyCallback, TallyLogger
-
-from client import PACKAGE
 
 COMPAT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compat")
 EXAMPLES = os.path.join(PACKAGE, "examples")

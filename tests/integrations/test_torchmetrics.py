@@ -1,13 +1,15 @@
 """Every torchmetrics class that can be tapped, through forward, update and a MetricCollection, against its own compute()."""
 import copy
+import os
 import pickle
+import re
 import unittest
 
 import torch
 import torchmetrics
 from torchmetrics import classification as tm
 
-from integration import IntegrationTest, tally
+from integration import PACKAGE, IntegrationTest, tally
 
 N = 4  # classes
 ACC = {"num_classes": N}
@@ -173,6 +175,15 @@ class Taps(IntegrationTest):
             with self.assertRaises(tally.TallyError) as caught:
                 run.tap(metric, "test")
             self.assertIn(says, str(caught.exception))
+
+    def test_the_example_of_a_loop(self):
+        with open(os.path.join(PACKAGE, "examples", "pytorch_loop.py"), encoding="utf-8") as f:
+            out, _ = self.run_job(f.read(), TALLY_RUN="loop")
+        printed = re.findall(r"epoch \d: ([0-9.]+)", out)
+        for epoch, text in enumerate(printed):
+            got = self.epoch("loop", "train", "accuracy.macro", epoch)["metrics"]["accuracy.macro"]["value"]
+            self.assertAlmostEqual(got, float(text), 6)
+        self.assertEqual(len(printed), 3)
 
     def test_modules_name_their_metrics_by_attribute_paths(self):
         class Model(torch.nn.Module):

@@ -260,7 +260,10 @@ class Run:
                 text = "they are kept, send them with: tally-client sync %s" % sender.spool.folder
             else:
                 text = "they are lost, since the spool could not be written"
-            print("tally: %d records of run %s have not reached %s; %s" % (left, self.id, sender.api.url, text), file=sys.stderr, flush=True)
+            try:
+                print("tally: %d records of run %s have not reached %s; %s" % (left, self.id, sender.api.url, text), file=sys.stderr, flush=True)
+            except (RuntimeError, OSError, ValueError):
+                pass  # below a signal handler that came while somebody printed, or nobody reads any more
         return done
 
     def _after_fork(self) -> None:

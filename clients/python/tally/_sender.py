@@ -85,7 +85,9 @@ class Sender:
             self.wake()
 
     def _start_thread(self) -> None:
-        with self._starting:
+        if not self._starting.acquire(blocking=False):  # another thread is at it, or this one, below a signal handler
+            return
+        try:
             if self._thread is None and not self._stopped:
                 thread = threading.Thread(target=self._run_thread, name="tally-sender", daemon=True)
                 try:
@@ -95,6 +97,8 @@ class Sender:
                 self._thread = thread
                 if self.on_start is not None:
                     self.on_start()
+        finally:
+            self._starting.release()
 
     def _put_full(self, record: Dict[str, Any]) -> None:
         """The queue is full: add the record to the one before of its kind."""
@@ -165,9 +169,11 @@ class Sender:
                 self.delivery = Delivery(self.api, self.run, self.spool, self._lock, self.project, self._rejected)
             while self.queue:
                 self._spool_some()
-            with self._full_lock:
-                full, self._full = self._full, {}
-            if full:
+            if self._full and self._full_lock.acquire(timeout=1.0):  # bounded: a signal handler may stand above its holder
+                try:
+                    full, self._full = self._full, {}
+                finally:
+                    self._full_lock.release()
                 assert self.spool is not None
                 self.spool.append([Entry(BATCH, encode(record)) for record in full.values()])
             self._keep_bounds()
