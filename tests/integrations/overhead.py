@@ -16,13 +16,13 @@ if len(sys.argv) > 1:
 from integration import tally  # noqa: E402  pylint: disable=wrong-import-position
 from client import TallyServer  # noqa: E402  pylint: disable=wrong-import-position
 
-ROUNDS, STEPS, CLASSES = 14, 40, 10
+ROUNDS, STEPS, CLASSES = 10, 30, 10
 
 
 def main():
     torch.set_num_threads(1)
-    model = torch.nn.Sequential(torch.nn.Linear(512, 2048), torch.nn.ReLU(), torch.nn.Linear(2048, CLASSES))
-    x, y = torch.randn(288, 512), torch.randint(0, CLASSES, (288,))
+    model = torch.nn.Sequential(torch.nn.Linear(128, 512), torch.nn.ReLU(), torch.nn.Linear(512, CLASSES))
+    x, y = torch.randn(32, 128), torch.randint(0, CLASSES, (32,))
     times, calls = {True: [], False: []}, []
     with TallyServer() as server, tempfile.TemporaryDirectory() as spool:
         run = tally.init("overhead", url=server.url, spool_dir=spool)
