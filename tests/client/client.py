@@ -50,6 +50,7 @@ class ClientTest(ApiTest):
         options.setdefault("url", self.server.url)
         options.setdefault("spool_dir", self.spool)
         options.setdefault("env", False)
+        options.setdefault("exit_seconds", 30)  # for a machine that is busy with other things
         run = tally.init(project, name, **options)
         self.addCleanup(run._end, None, 0.2)
         return run

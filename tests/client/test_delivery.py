@@ -83,7 +83,7 @@ class Delivery(ClientTest):
 
     def test_a_killed_rank_that_resumes_counts_nothing_twice(self):
         job = """
-            import os, signal, sys, time, tally
+            import os, signal, sys, tally
             first, cut = int(sys.argv[1]), sys.argv[2] == "resume"
             run = tally.init("client", id="{0}", rank=int(sys.argv[3]), world_size=2, resume=(0, first) if cut else None, exit_seconds=20)
             for step in range(first, 60):
@@ -91,7 +91,7 @@ class Delivery(ClientTest):
                 if step == 40 and not cut:
                     if sys.argv[3] == "0":
                         run.flush()
-                    time.sleep(0.5)
+                    run._sender.drain()
                     os.kill(os.getpid(), signal.SIGKILL)
             run.finish()
         """
@@ -114,13 +114,13 @@ class Delivery(ClientTest):
     def test_an_attempt_that_the_server_never_saw_is_stale_all_the_same(self):
         """The server was away for all of the first attempt; its spool is found at the resume."""
         job = """
-            import os, signal, sys, time, tally
+            import os, signal, sys, tally
             first = int(sys.argv[1])
             run = tally.init("client", id="{0}", resume=(0, first) if first else None)
             for step in range(first, 30):
                 run.log("train", 0, step, correct=first and 2, total=2)
             if not first:
-                time.sleep(0.6)
+                run._sender.drain()
                 os.kill(os.getpid(), signal.SIGKILL)
             run.finish()
         """
