@@ -324,7 +324,7 @@ int check_store(struct store_conn *conn, FILE *out, struct check_report *report,
 {
     struct check *c = calloc(1, sizeof *c);
     char why[256] = "";
-    int64_t orphans = 0;
+    int64_t orphans = 0, miscounts = 0;
 
     *report = (struct check_report){.runs = 0};
     if (c == NULL)
@@ -340,6 +340,10 @@ int check_store(struct store_conn *conn, FILE *out, struct check_report *report,
         status = store_orphans(conn, &orphans, p);
     if (status == OK && orphans > 0)
         disagree(c, "%" PRId64 " series are named by batches or sums, and not there", orphans);
+    if (status == OK)
+        status = store_miscounts(conn, &miscounts, p);
+    if (status == OK && miscounts > 0)
+        disagree(c, "%" PRId64 " numbers of runs (of a project, or of all) are not how many there are", miscounts);
     if (status == OK)
         status = store_runs_each(conn, NULL, check_run, c, p);
     for (int i = 0; i < N_WINDOWS; i++)

@@ -21,6 +21,23 @@ void run_row_release(struct run_row *r)
     }
 }
 
+int run_row_own(struct run_row *r, struct problem *p)
+{
+    char **texts[] = {&r->name, &r->notes, &r->config, &r->tags, &r->stages};
+    int status = OK;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (*texts[i] == NULL)
+            continue;
+        *texts[i] = status == OK ? strdup(*texts[i]) : NULL;
+        if (*texts[i] == NULL && status == OK)
+            status = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    }
+    if (status != OK)
+        run_row_release(r);
+    return status;
+}
+
 enum run_status run_status_effective(const struct run_row *r, int64_t now)
 {
     return r->status == RUN_RUNNING && now - r->seen_at > RUN_SILENCE_MS ? RUN_CRASHED : r->status;

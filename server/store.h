@@ -172,9 +172,18 @@ const char *run_status_name(enum run_status s); /* "running", ... */
 bool run_status_from_name(const char *name, enum run_status *out);
 
 int store_run_find(struct store_conn *c, const char *id, struct run_row *out, bool *found, struct problem *p);
-/** Every visible run (of a project, if not NULL), newest first (created_at, then key, descending). */
+/** Every visible run (of a project, if not NULL), newest first (created_at descending, then id). */
 int store_runs_each(struct store_conn *c, const char *project, int (*fn)(void *context, struct run_row *row),
                     void *context, struct problem *p);
+/** Up to limit of these runs, those after (created_at, id) in that order; id NULL: the first ones.  It costs as much as
+ *  what it gives. */
+int store_runs_page(struct store_conn *c, const char *project, int64_t created_at, const char *id, int64_t limit,
+                    int (*fn)(void *context, struct run_row *row), void *context, struct problem *p);
+/** How many visible runs there are (of a project, if not NULL), as counted while they came and went. */
+int store_runs_count(struct store_conn *c, const char *project, int64_t *out, struct problem *p);
+/** run_row_own(r, p): replace the texts of a borrowed row by copies.  On failure it owns nothing. */
+int run_row_own(struct run_row *r, struct problem *p);
+/** Projects with a visible run, by name; runs as store_runs_count(). */
 int store_projects_each(struct store_conn *c, int (*fn)(void *context, const char *project, int64_t runs),
                         void *context, struct problem *p);
 /** A number that changes whenever any run or project changes (created, written, hidden): the ETag of lists. */
@@ -254,6 +263,8 @@ int store_rollups_count(struct store_conn *c, int64_t run, int64_t series, int64
                         struct problem *p); /* of every level */
 /** store_orphans(c, out, p): series that batches or rollups name and that do not exist. */
 int store_orphans(struct store_conn *c, int64_t *out, struct problem *p);
+/** store_miscounts(c, out, p): how many of the numbers behind store_runs_count() are not true. */
+int store_miscounts(struct store_conn *c, int64_t *out, struct problem *p);
 /** store_file_verify(c, why, why_size, p): does the file's own structure hold?  why is "" if so, else what is wrong.  Reads all of it. */
 int store_file_verify(struct store_conn *c, char *why, size_t why_size, struct problem *p);
 

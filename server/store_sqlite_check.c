@@ -39,6 +39,17 @@ int store_orphans(struct store_conn *c, int64_t *out, struct problem *p)
     return read_int(&q, out, p);
 }
 
+int store_miscounts(struct store_conn *c, int64_t *out, struct problem *p)
+{
+    struct sql q;
+
+    sql_begin(&q, c, "compare the numbers of runs",
+              "SELECT (SELECT count(*) FROM project WHERE runs <> (SELECT count(*) FROM run WHERE "
+              "run.project = project.project AND hidden = 0)) + "
+              "(SELECT count(*) FROM generation WHERE runs <> (SELECT count(*) FROM run WHERE hidden = 0))");
+    return read_int(&q, out, p);
+}
+
 int store_file_verify(struct store_conn *c, char *why, size_t why_size, struct problem *p)
 {
     struct sql q;

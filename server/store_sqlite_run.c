@@ -33,24 +33,6 @@ static void read_run(struct sql *q, struct run_row *row)
     row->incarnation = row->run;
 }
 
-/* Replace borrowed texts by copies of our own.  On failure the row owns nothing. */
-static int own_texts(struct run_row *row, struct problem *p)
-{
-    char **texts[] = {&row->name, &row->notes, &row->config, &row->tags, &row->stages};
-    int status = OK;
-
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (*texts[i] == NULL)
-            continue;
-        *texts[i] = status == OK ? strdup(*texts[i]) : NULL;
-        if (*texts[i] == NULL && status == OK)
-            status = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
-    }
-    if (status != OK)
-        run_row_release(row);
-    return status;
-}
-
 int store_run_find(struct store_conn *c, const char *id, struct run_row *out, bool *found, struct problem *p)
 {
     struct sql q;
@@ -64,7 +46,7 @@ int store_run_find(struct store_conn *c, const char *id, struct run_row *out, bo
     int status = sql_step(&q, &there, p);
     if (status == OK && there) {
         read_run(&q, &row);
-        status = own_texts(&row, p);
+        status = run_row_own(&row, p);
     }
     sql_end(&q);
     if (status == OK) {
@@ -75,32 +57,79 @@ int store_run_find(struct store_conn *c, const char *id, struct run_row *out, bo
     return status;
 }
 
+/* Texts of their own: a statement is found by its text, and each has its own plan. */
+#define RUNS_OF_ALL                                                                                                    \
+    "SELECT " RUN_COLUMNS " FROM run r CROSS JOIN project p ON p.project = r.project WHERE r.hidden = 0 "
+#define RUNS_OF_ONE                                                                                                    \
+    "SELECT " RUN_COLUMNS                                                                                              \
+    " FROM project p CROSS JOIN run r ON r.project = p.project WHERE p.name = ?1 AND r.hidden = 0 "
+#define NEWEST_FIRST "ORDER BY r.created_at DESC, r.id"
+
+static int each_run(struct sql *q, int (*fn)(void *context, struct run_row *row), void *context, struct problem *p)
+{
+    bool more = false;
+    int status, answer = OK;
+
+    while ((status = sql_step(q, &more, p)) == OK && more && answer == OK) {
+        struct run_row row;
+        read_run(q, &row);
+        answer = fn(context, &row);
+    }
+    sql_end(q);
+    if (status != OK)
+        return status;
+    return answer == STORE_STOP ? OK : answer;
+}
+
 int store_runs_each(struct store_conn *c, const char *project, int (*fn)(void *context, struct run_row *row),
                     void *context, struct problem *p)
 {
     struct sql q;
-    bool more = false;
-    int status, answer = OK;
 
     if (project == NULL) {
-        sql_begin(&q, c, "read the runs",
-                  "SELECT " RUN_COLUMNS " FROM run r CROSS JOIN project p ON p.project = r.project WHERE r.hidden = 0 "
-                  "ORDER BY r.created_at DESC, r.run DESC");
+        sql_begin(&q, c, "read the runs", RUNS_OF_ALL NEWEST_FIRST);
     } else {
-        sql_begin(&q, c, "read the runs of a project",
-                  "SELECT " RUN_COLUMNS " FROM project p CROSS JOIN run r ON r.project = p.project "
-                  "WHERE p.name = ?1 AND r.hidden = 0 ORDER BY r.created_at DESC, r.run DESC");
+        sql_begin(&q, c, "read the runs of a project", RUNS_OF_ONE NEWEST_FIRST);
         sql_text(&q, project);
     }
-    while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK) {
-        struct run_row row;
-        read_run(&q, &row);
-        answer = fn(context, &row);
+    return each_run(&q, fn, context, p);
+}
+
+int store_runs_page(struct store_conn *c, const char *project, int64_t created_at, const char *id, int64_t limit,
+                    int (*fn)(void *context, struct run_row *row), void *context, struct problem *p)
+{
+    /* the runs of that very time are told apart within the index */
+    static const char all[] =
+        RUNS_OF_ALL "AND r.created_at <= ?1 AND (r.created_at < ?1 OR r.id > ?2) " NEWEST_FIRST " LIMIT ?3";
+    static const char one[] =
+        RUNS_OF_ONE "AND r.created_at <= ?2 AND (r.created_at < ?2 OR r.id > ?3) " NEWEST_FIRST " LIMIT ?4";
+    struct sql q;
+
+    sql_begin(&q, c, "read a page of runs", project == NULL ? all : one);
+    if (project != NULL)
+        sql_text(&q, project);
+    sql_int(&q, id != NULL ? created_at : INT64_MAX);
+    sql_text(&q, id != NULL ? id : "");
+    sql_int(&q, limit);
+    return each_run(&q, fn, context, p);
+}
+
+int store_runs_count(struct store_conn *c, const char *project, int64_t *out, struct problem *p)
+{
+    struct sql q;
+    bool row = false;
+
+    if (project == NULL) {
+        sql_begin(&q, c, "count the runs", "SELECT runs FROM generation");
+    } else {
+        sql_begin(&q, c, "count the runs of a project", "SELECT runs FROM project WHERE name = ?1");
+        sql_text(&q, project);
     }
+    int status = sql_step(&q, &row, p);
+    if (status == OK)
+        *out = row ? sql_column_int(&q, 0) : 0;
     sql_end(&q);
-    if (status != OK)
-        return status;
-    return answer == STORE_STOP ? OK : answer;
+    return status;
 }
 
 int store_projects_each(struct store_conn *c, int (*fn)(void *context, const char *project, int64_t runs),
@@ -110,10 +139,7 @@ int store_projects_each(struct store_conn *c, int (*fn)(void *context, const cha
     bool more = false;
     int status, answer = OK;
 
-    sql_begin(
-        &q, c, "read the projects",
-        "SELECT p.name, n.runs FROM (SELECT project, count(*) AS runs FROM run WHERE hidden = 0 GROUP BY project) n "
-        "JOIN project p ON p.project = n.project ORDER BY p.name");
+    sql_begin(&q, c, "read the projects", "SELECT name, runs FROM project WHERE runs > 0 ORDER BY name");
     while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK)
         answer = fn(context, sql_column_text(&q, 0), sql_column_int(&q, 1));
     sql_end(&q);

@@ -53,6 +53,10 @@ class Check(unittest.TestCase):
             for column in ("batches", "samples", "correct", "steps", "first_step", "last_step", "first_time", "primary_min", "primary_max"):
                 self.found_after("UPDATE rollup SET %s = %s + 1 %s" % (column, column, row), "run r: train/main (counts): ", where, column, "1 disagreements")
 
+    def test_the_numbers_of_runs_are_compared(self):
+        for table in ("project", "generation"):
+            self.found_after("UPDATE %s SET runs = runs + 1" % table, "1 numbers of runs", "1 disagreements")
+
     def test_states_ranks_and_rows_are_compared(self):
         bucket = "WHERE series = 2 AND level = 6 AND bucket = 2"
         self.found_after("UPDATE rollup SET state = longer(state) %s" % bucket,

@@ -269,7 +269,7 @@ Test(store, lists_show_visible_runs_newest_first_and_the_generation_rises)
         cr_assert_gt(after, before);
     }
     cr_assert_eq(store_runs_each(f.reader, NULL, count_run, list, &p), OK);
-    cr_assert_str_eq(list, "dcba");
+    cr_assert_str_eq(list, "cdab");
     list[0] = '\0';
     cr_assert_eq(store_begin(f.store, &p), OK);
     cr_assert_eq(store_write_run_hide(f.store, hidden, &p), OK);
