@@ -36,7 +36,8 @@ int column_parse(const char *text, size_t length, struct arena *arena, struct co
 int columns_parse(struct request *q, struct column **out, size_t *n, struct problem *p);
 
 /**
- * column_value(q, c, view, arena, out, p): a column of a run.  Nothing where the run lacks the stage,
+ * column_value(q, c, view, arena, out, p): a column of a run; of the row a metric needs run and stages only.
+ * Nothing where the run lacks the stage,
  * the series, the epoch, or what the metric needs.  best is the greatest or smallest epoch value, as
  * the metric is better (a weighted mean: the smallest; epoch and
  * samples: the greatest).  Texts are in the arena.

@@ -5,9 +5,8 @@
 #include "query_filter.h"
 
 /**
- * The list of runs: filtered, sorted, cut into pages.  Sort keys: id, name, project, status,
- * created_at, updated_at, ended_at, revision, tags, config.x and any column; "-" in front turns a key
- * round; nothing comes last either way; equal keys are ordered by id.  Without keys: newest first.
+ * The list of runs: filtered, sorted (run_order.h), cut into pages.  Newest first and unfiltered, it costs as much as its
+ * page; else as much as the runs of the project, or of all.
  */
 struct runs_ask {
     const char *project; /* NULL: any */
