@@ -1,7 +1,8 @@
 /**
  * One question again and again on one kept-alive connection.
- *     ask PORT PATH SECONDS [PAUSE_US]
- * Every answer must be 200.  PAUSE_US waits between an answer and the next question.
+ *     ask PORT PATH SECONDS [PAUSE_US [ETAG]]
+ * Every answer must be 200; with ETAG, which is sent as If-None-Match, 304.  PAUSE_US waits between an answer and the
+ * next question.
  * Prints {"asks":n,"p50_us":..,"p99_us":..,"max_us":..,"bytes":size of the last answer's body}.
  */
 #include <arpa/inet.h>
@@ -43,7 +44,7 @@ static void read_more(int fd, size_t *size)
 }
 
 /* One answer; returns the bytes of its body.  Chunked answers end where the last chunk does: nothing was asked after it. */
-static size_t receive(int fd)
+static size_t receive(int fd, const char *status)
 {
     size_t size = 0;
     const char *end = NULL;
@@ -52,8 +53,10 @@ static size_t receive(int fd)
         read_more(fd, &size);
     size_t head = (size_t)(end + 4 - answer);
     const char *length = find_header("content-length:");
-    if (strncmp(answer + 9, "200", 3) != 0)
+    if (strncmp(answer + 9, status, 3) != 0)
         fail("%.600s", answer);
+    if (strcmp(status, "304") == 0)
+        return 0;
     if (length != NULL) {
         size_t want = strtoul(length, NULL, 10);
         while (size < head + want)
@@ -75,11 +78,14 @@ int main(int argc, char **argv)
     size_t bytes = 0;
 
     if (argc < 4)
-        fail("usage: ask PORT PATH SECONDS [PAUSE_US]");
+        fail("usage: ask PORT PATH SECONDS [PAUSE_US [ETAG]]");
+    const char *etag = argc > 5 ? argv[5] : NULL;
     unsigned pause = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)atoi(argv[1]))};
-    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n\r\n", argv[2], argv[1]);
+    int size =
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\n%s%s%s\r\n", argv[2], argv[1],
+                 etag != NULL ? "If-None-Match: " : "", etag != NULL ? etag : "", etag != NULL ? "\r\n" : "");
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (size >= (int)sizeof request || fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         fail("cannot connect");
@@ -90,7 +96,7 @@ int main(int argc, char **argv)
         int64_t begin = timing_now();
         if (send(fd, request, (size_t)size, MSG_NOSIGNAL) != size)
             fail("cannot send");
-        bytes = receive(fd);
+        bytes = receive(fd, etag != NULL ? "304" : "200");
         timing_add(&t, timing_now() - begin);
         if (pause > 0)
             usleep(pause);

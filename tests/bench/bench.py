@@ -30,7 +30,6 @@ class Scale:
         self.seconds = seconds or (3 if full else 2)
         self.ask_seconds = 1 if full else 0.4
         self.big, self.middle = (10000000, 1000000) if full else (300000, 30000)
-        self.runs = 100000 if full else 10000
         self.big_name, self.middle_name = ("10 M", "1 M") if full else ("300 k", "30 k")
 
 

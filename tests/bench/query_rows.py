@@ -11,6 +11,7 @@ from programs import Tally, memory
 EPOCHS = 100
 METRIC = "accuracy,f1.macro"
 MIB = 1 << 20
+RUNS = 100000
 
 
 def fill(server, run_id, batches, *more):
@@ -26,15 +27,15 @@ def steps_path(run_id, points=1000):
     return "/api/v1/runs/%s/steps?stage=train&metric=accuracy&points=%d" % (run_id, points)
 
 
-def interleave(scale, sides):
-    """{name: (server, path)}: the p50 in microseconds of each round, by side; and the size of the answers."""
+def interleave(scale, sides, unchanged=False):
+    """{name: (server, path)}: the p50 in microseconds of each round, by side; and the size of the answers.  unchanged: asked with If-None-Match."""
     out, sizes = {name: [] for name in sides}, {}
     for server, path in sides.values():
         server.get(path)
     for i in range(scale.rounds):
         for name in sorted(sides, reverse=i % 2 == 1):
             server, path = sides[name]
-            done = server.ask(path, scale.ask_seconds)
+            done = server.ask(path, scale.ask_seconds, unchanged=unchanged)
             out[name].append(done["p50_us"])
             sizes[name] = done["bytes"]
     return out, sizes
@@ -161,17 +162,31 @@ def with_loss(places, table, scale):
         server.stop()
 
 
+LISTS = (("runs", "runs list in its default order", ""), ("runs_project", "the same of one project", "?project=default"),
+         ("runs_columns", "the same with columns of an accuracy and a mean", "?columns=train/accuracy@last,train/loss@best"), ("projects", "list of projects", None))
+SEARCHES = (("runs_sorted", "sorted by name", "?sort=name"), ("runs_filtered", "filtered by a word", "?q=many-7"),
+            ("runs_by_column", "sorted by an accuracy", "?sort=-train/accuracy@last"))
+
+
 def runs_list(places, table, scale):
+    """Lists of 100,000 runs beside those of 100, in full and where nothing has changed; and what must look at every run."""
     few, many = Tally(places, "few"), Tally(places, "many")
     try:
-        few.load("-c", 8, "-n", 100, "-o", "-P", "few")
-        many.load("-c", 64, "-n", scale.runs, "-o", "-P", "many")
-        for server, n in ((few, 100), (many, scale.runs)):
+        few.load("-c", 8, "-n", 100, "-o", "-l", "-P", "few")
+        many.load("-c", 64, "-n", RUNS, "-o", "-l", "-P", "many")
+        for server, n in ((few, 100), (many, RUNS)):
             total = server.get("/api/v1/runs")["total"]
             if total != n:
                 raise SystemExit("%d runs were acknowledged, %d are stored" % (n, total))
-        p50, _ = interleave(scale, {"many": (many, "/api/v1/runs"), "few": (few, "/api/v1/runs")})
-        table.ratios("runs", "runs list in its default order: {:,} ÷ 100 runs".format(scale.runs), ("<=", 2), p50["many"], p50["few"], unit_of_facts="us")
+            server.settle()
+        for key, what, query in LISTS:
+            path = "/api/v1/projects" if query is None else "/api/v1/runs" + query
+            for unchanged in (False, True):
+                p50, _ = interleave(scale, {"many": (many, path), "few": (few, path)}, unchanged)
+                table.ratios(key + "_304" * unchanged, "%s%s: 100,000 ÷ 100 runs" % (what, ", unchanged" * unchanged), ("<=", 2), p50["many"], p50["few"], unit_of_facts="us")
+        for key, what, query in SEARCHES:
+            p50, _ = interleave(scale, {"many": (many, "/api/v1/runs" + query)})
+            table.add(key, "100,000 runs %s" % what, ("<=", 300), statistics.median(p50["many"]) / 1000, "ms")
     finally:
         few.stop()
         many.stop()
