@@ -304,7 +304,7 @@ static void sums(struct gen *g)
         put(g, ",%" PRId64, nothing ? 0 : 1 + below(&g->random, 64));
         double low = number(g);
         if (one_in(&g->random, 3))
-            put(g, ",%.6g,%.17g", low, low + 1000);
+            put(g, ",%.17g,%.17g", low, one_in(&g->random, 8) ? low : low + 1000);
         put(g, "]");
     }
     put(g, "},");
