@@ -35,6 +35,8 @@ int api_readyz_get(struct request *q, struct response *r, struct problem *p)
     if (q->app->store != NULL && store_is_read_only(q->app->store))
         return problem_set(p, PROBLEM_STORAGE, NULL,
                            "the store is read-only since a write failed; restart the server when the disk is well");
+    if (q->app->store != NULL && store_is_full(q->app->store))
+        return problem_set(p, PROBLEM_STORAGE_FULL, NULL, "the disk has too little room; reads go on");
     return answer_status(r, "ready");
 }
 

@@ -84,7 +84,7 @@ static int settle_all(struct ingest *in, struct job *first, struct problem *p)
     for (struct job *job = first; job != NULL; job = job->next) {
         job->status = settle(&in->group, job);
         /* a refusal is the job's alone; a failing database, or half a write, is everybody's */
-        if (job->status == PROBLEM_STORAGE || in->group.broken) {
+        if (job->status == PROBLEM_STORAGE || job->status == PROBLEM_STORAGE_FULL || in->group.broken) {
             *p = job->problem;
             return job->status != OK ? job->status : problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
         }
@@ -96,7 +96,10 @@ static int settle_all(struct ingest *in, struct job *first, struct problem *p)
 static int write_group(struct ingest *in, struct job *first, int64_t *commit_us, struct problem *p)
 {
     in->group.broken = in->group.hid_runs = false;
-    int status = group_reserve(&in->group, count_measures(first), p);
+    size_t measures = count_measures(first);
+    int status = group_reserve(&in->group, measures, p);
+    if (status == OK)
+        status = store_room(in->store, measures, p);
     if (status == OK)
         status = store_begin(in->store, p);
     if (status != OK)

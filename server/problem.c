@@ -39,6 +39,7 @@ static const struct problem_kind KINDS[] = {
     {PROBLEM_UNKNOWN_METHOD, 501, "unknown-method", "The method is not known"},
     {PROBLEM_BUSY, 503, "busy", "The server has too much to do"},
     {PROBLEM_STORAGE, 503, "storage-failed", "The storage failed"},
+    {PROBLEM_STORAGE_FULL, 503, "storage-full", "The disk is full"},
     {PROBLEM_STOPPING, 503, "stopping", "The server is stopping"},
 };
 

@@ -41,7 +41,8 @@ enum problem_code {
     PROBLEM_BUSY = STATUS_SERVER - 26,           /* 503 busy: the queue is full; Retry-After */
     PROBLEM_STORAGE = STATUS_SERVER - 27,        /* 503 storage-failed: the disk refused; the store is read-only */
     PROBLEM_STOPPING = STATUS_SERVER - 28,       /* 503 stopping: the server drains */
-    PROBLEM_LAST = STATUS_SERVER - 28
+    PROBLEM_STORAGE_FULL = STATUS_SERVER - 29,   /* 503 storage-full: the disk has too little room; Retry-After */
+    PROBLEM_LAST = STATUS_SERVER - 29
 };
 
 enum { PROBLEM_PLACES_MAX = 8 };

@@ -18,8 +18,8 @@
  * with store_write_ need the writing connection inside store_begin() .. store_commit().
  *
  * Errors.  Every function that returns int gives OK or a problem code and fills p:
- * PROBLEM_STORAGE when the engine failed (the text names the operation), PROBLEM_INTERNAL for no
- * memory or a stored state that is damaged.  "Not there" is no error: found says so.
+ * PROBLEM_STORAGE when the engine failed (the text names the operation), PROBLEM_STORAGE_FULL when
+ * the disk is full, PROBLEM_INTERNAL for no memory or a stored state that is damaged.  "Not there" is no error: found says so.
  *
  * Rows handed to a callback, and their pointers, are borrowed until it returns.  A callback returns
  * OK to go on, STORE_STOP to end the scan with OK, or an error that ends it and is returned.
@@ -163,6 +163,16 @@ bool store_is_read_only(const struct store *s);
 /** store_checkpoint(s, p): move the WAL into the database when it has grown (writer thread, between
  *  transactions, when idle or above a bound of pages). */
 int store_checkpoint(struct store *s, bool idle, struct problem *p);
+
+/**
+ * store_room(s, rows, p): before a transaction that adds up to so many rows (writer thread): is there room on the disk
+ * for it, and afterwards to move the whole WAL into the database?  Tries to make some by a checkpoint.
+ * rows     0: it only changes or removes something, which is let into half of what is kept free.
+ * Returns  OK, or PROBLEM_STORAGE_FULL; nothing has changed then.  Where the free space cannot be told, OK.
+ */
+int store_room(struct store *s, size_t rows, struct problem *p);
+/** store_is_full(s): the last group was refused for lack of room, and there still is too little.  Any thread. */
+bool store_is_full(const struct store *s);
 
 /* ---- runs ---- */
 

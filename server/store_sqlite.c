@@ -182,6 +182,7 @@ static struct store *new_store(void)
         s->lock_fd = -1;
         s->checkpoint_at = WAL_PAGES_DUE;
         atomic_init(&s->read_only, false);
+        atomic_init(&s->room_wanted, 0);
     }
     return s;
 }

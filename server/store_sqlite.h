@@ -50,6 +50,7 @@ struct store {
     int64_t checkpoint_at;             /* wal_pages from which the next checkpoint is due */
     const struct batch_source *source; /* of the batches being inserted right now; else NULL */
     atomic_bool read_only;
+    atomic_llong room_wanted; /* free bytes without which the last group was refused; 0: it was not */
 };
 
 /* ---- store_sqlite_file.c: the file and its locks ---- */
@@ -93,6 +94,11 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
 
 /** store_writing(s, p): OK inside a live transaction; every store_write_... asks first. */
 int store_writing(struct store *s, struct problem *p);
+
+/* ---- store_sqlite_room.c ---- */
+
+/** store_full(p, what): the disk is full; the client may try again in some seconds.  Returns p->code. */
+int store_full(struct problem *p, const char *what);
 
 /* ---- store_sqlite_rows.c ---- */
 

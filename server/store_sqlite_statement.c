@@ -2,6 +2,7 @@
  * The only place that talks to sqlite3_stmt: prepare once, bind in order, step, reset.  It also turns
  * the engine's errors into problems, and decides which of them end all writing.
  */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,25 @@
 
 #include "store_sqlite.h"
 
+/* The index of the WAL, which is made anew by whoever opens the database first: nothing on the disk is in doubt. */
+static bool is_memory_shared(int rc)
+{
+    return rc == SQLITE_IOERR_SHMOPEN || rc == SQLITE_IOERR_SHMSIZE || rc == SQLITE_IOERR_SHMMAP ||
+           rc == SQLITE_IOERR_SHMLOCK;
+}
+
 int sql_failed(struct store_conn *c, const char *what, int rc, struct problem *p)
 {
     int primary = rc & 0xff;
 
     if (primary == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
         return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory to %s", what);
+    if (primary == SQLITE_FULL)
+        return store_full(p, what);
+    if (primary == SQLITE_IOERR && is_memory_shared(rc))
+        return sqlite3_system_errno(c->db) == ENOSPC
+                   ? store_full(p, what)
+                   : problem_set(p, PROBLEM_STORAGE, NULL, "cannot %s: %s (code %d)", what, sqlite3_errstr(rc), rc);
     if (primary == SQLITE_IOERR && c->is_writer && c->store != NULL) {
         /* What the kernel did with the failed pages is unknown: trying again could report a write as
            durable that never reached the disk. */
@@ -22,8 +36,6 @@ int sql_failed(struct store_conn *c, const char *what, int rc, struct problem *p
         return problem_set(p, PROBLEM_STORAGE, NULL, "cannot %s: %s (code %d); the store is read-only from now on",
                            what, sqlite3_errstr(rc), rc);
     }
-    if (primary == SQLITE_FULL)
-        return problem_set(p, PROBLEM_STORAGE, NULL, "cannot %s: the disk is full", what);
     if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
         return problem_set(p, PROBLEM_STORAGE, NULL, "cannot %s: another program holds the database locked", what);
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)

@@ -405,3 +405,21 @@ Test(store, batches_go_in_together_or_the_transaction_is_given_up)
     cr_assert_eq(stored_rows(&f), 6);
     fixture_remove(&f);
 }
+
+Test(store, room_is_refused_where_the_disk_could_not_hold_the_rows)
+{
+    struct fixture f;
+    struct problem p = {0};
+
+    fixture_open(&f);
+    cr_assert_eq(store_room(f.store, 1, &p), OK, "%s", p.detail);
+    cr_assert_not(store_is_full(f.store));
+    /* a page for each: more than any disk has */
+    cr_assert_eq(store_room(f.store, (size_t)1 << 48, &p), PROBLEM_STORAGE_FULL);
+    cr_assert_gt(p.retry_after_s, 0);
+    cr_assert(store_is_full(f.store));
+    cr_assert_not(store_is_read_only(f.store), "full is not failed");
+    cr_assert_eq(store_room(f.store, 0, &p), OK, "%s", p.detail);
+    cr_assert_not(store_is_full(f.store));
+    fixture_remove(&f);
+}

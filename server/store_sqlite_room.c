@@ -1,0 +1,68 @@
+/**
+ * Room on the disk.  A WAL that cannot be moved into its database for lack of space can only grow, so writing stops
+ * while the space for that is still there: a full disk then costs an answer of 503, and nothing else.
+ *
+ * Guarantee: between store_room() and the end of its transaction the file system had, or the transaction failed with
+ * PROBLEM_STORAGE_FULL, what the WAL needs to be moved (as far as others leave it alone).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "store_sqlite.h"
+
+enum {
+    PAGE = 4096,
+    KEPT_FREE = 16 << 20,
+    RETRY_S = 5 /* somebody has to make room: not at once */
+};
+
+int store_full(struct problem *p, const char *what)
+{
+    problem_set(p, PROBLEM_STORAGE_FULL, NULL, "cannot %s: the disk is full; nothing was stored", what);
+    if (p != NULL)
+        p->retry_after_s = RETRY_S;
+    return PROBLEM_STORAGE_FULL;
+}
+
+/* -1: cannot be told. */
+static int64_t free_bytes(const struct store *s)
+{
+    struct statvfs fs;
+
+    if (statvfs(s->path, &fs) != 0)
+        return -1;
+    return (int64_t)(fs.f_bavail * fs.f_frsize);
+}
+
+static int64_t wanted(const struct store *s, size_t rows)
+{
+    /* each row may need a page of its own in the WAL; all of the WAL may be new pages of the database */
+    int64_t pages = s->wal_pages + (int64_t)rows;
+
+    return (rows > 0 ? KEPT_FREE : KEPT_FREE / 2) + pages * PAGE;
+}
+
+int store_room(struct store *s, size_t rows, struct problem *p)
+{
+    struct problem ignored;
+    int64_t room = free_bytes(s);
+
+    if (room >= 0 && room < wanted(s, rows) && s->wal_pages > 0) {
+        store_checkpoint(s, true, &ignored); /* where it fails the store says so with the next write */
+        room = free_bytes(s);
+    }
+    bool enough = room < 0 || room >= wanted(s, rows);
+    atomic_store(&s->room_wanted, enough ? 0 : wanted(s, rows));
+    return enough ? OK : store_full(p, "write");
+}
+
+bool store_is_full(const struct store *s)
+{
+    int64_t room_wanted = atomic_load(&s->room_wanted);
+
+    if (room_wanted == 0)
+        return false;
+    int64_t room = free_bytes(s);
+    return room >= 0 && room < room_wanted;
+}
