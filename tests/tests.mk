@@ -34,10 +34,13 @@ SAN_ENV := $(if $(SAN),ASAN_OPTIONS=log_path=$(SAN_LOG) TSAN_OPTIONS=log_path=$(
 RUN_API := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/api
 RUN_CLIENT := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/client
 RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test.mjs browser/*.test.mjs
+# A short form of each fault runs with all tests; the long forms are `make faults`.
+SHIM := $(OUT)/tests/faults/shim.so
+RUN_FAULTS := TALLY_BIN=$(abspath $(TALLY)) TALLY_SHIM=$(abspath $(SHIM)) python3 -m unittest discover -s tests/faults
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
-    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"client=$(RUN_CLIENT)" "web=$(RUN_WEB)")
+    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"client=$(RUN_CLIENT)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
 
-.PHONY: deps-test deps-check unit-lib unit-server api client web test test-integrations
+.PHONY: deps-test deps-check unit-lib unit-server api client faults web test test-integrations
 deps-test: deps-build deps-node
 	$(call install,$(TEST_PACKAGES))
 deps-check:
@@ -58,12 +61,21 @@ client: build ## the Python client against a real server
 test-integrations: build ## torchmetrics and Lightning with the real thing (installs python3-torch; not part of test)
 	$(call install,$(INTEGRATION_PACKAGES))
 	$(Q)sh tests/integrations/run.sh $(BUILD)/venv $(abspath $(TALLY))
+$(SHIM): tests/faults/shim.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -g -O2 -Wall -Wextra -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl
+CYCLES ?= 1000
+POINTS ?= 2000
+INDEXES ?= 0
+SHORTAGES ?= 97
+faults: build $(SHIM) ## kill -9, power cuts, refused writes, a full disk: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 SHORTAGES=97)
+	$(Q)CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
 web: build $(WEB_TEST_DEPS) ## the page in a real browser
 	$(Q)$(RUN_WEB)
 
 # Criterion cannot run under the thread sanitizer: SAN=thread builds the server and drives it over HTTP only.
 test: deps-test ## install what the tests need, build, run every suite
-	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(WEB_TEST_DEPS))
+	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(SHIM) $(WEB_TEST_DEPS))
 	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
 
 .PHONY: check demo
@@ -71,7 +83,7 @@ test: deps-test ## install what the tests need, build, run every suite
 # three are right once each: a waiter on the stack that outlives its job, an allocator on top of realloc, a length before a text.
 CPPCHECK_SUPPRESS := missingIncludeSystem uninitvar uninitStructMember ctuuninitvar autoVariables memleakOnRealloc pointerSize
 check: deps-build deps-check ## format, warnings as errors, cppcheck, layering
-	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/faults/*.[ch] tests/bench/*.[ch])
 	$(Q)$(MAKE) --no-print-directory $(TALLY)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 	    $(CPPCHECK_SUPPRESS:%=--suppress=%) -D__SIZEOF_INT128__=16 -Ilib -iquote server -iquote $(OUT)/gen lib server

@@ -88,6 +88,7 @@ class TallyServer:
     def start(self):
         arguments = [TALLY_BIN, "serve", "--db", self.db, "--listen", self.listen, *self.options]
         self.hang_up()
+        self.port = 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, env=environment(self.env))
         ready = threading.Event()
