@@ -23,6 +23,8 @@ struct app {
     struct http *http;
     struct step_cache *step_cache; /* mean_of_steps values already computed (query_step_mean.h) */
     const char *web_dir;           /* --web-dir: serve the page from there instead of the binary; NULL */
+    const char *db;                /* the database's path, and --backup-dir (NULL: beside it): where a backup goes */
+    const char *backup_dir;
     int64_t started_at;
 };
 

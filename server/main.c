@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app.h"
+#include "backup_command.h"
 #include "check.h"
 #include "options.h"
 #include "serve.h"
@@ -28,6 +29,8 @@ static int run(const struct options *o)
         return serve_run(o);
     case COMMAND_CHECK:
         return check_command_run(o);
+    case COMMAND_BACKUP:
+        return backup_command_run(o);
     default:
         return token_command_run(o);
     }

@@ -2,7 +2,6 @@
  * One table of options: which command takes it, which variable stands for it, what it sets.  Reading is
  * done once, on the main thread, before anything else runs.
  */
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@ enum {
     FOR_LIST = 4,
     FOR_REVOKE = 8,
     FOR_CHECK = 16,
+    FOR_BACKUP = 32,
     FOR_TOKEN = FOR_CREATE | FOR_LIST | FOR_REVOKE
 };
 
@@ -88,6 +88,12 @@ static bool set_web_dir(struct options *o, const char *value, char *why, size_t 
     return value[0] != '\0' || (snprintf(why, why_size, "--web-dir needs a folder"), false);
 }
 
+static bool set_backup_dir(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->backup_dir = value;
+    return value[0] != '\0' || (snprintf(why, why_size, "--backup-dir needs a folder"), false);
+}
+
 static bool set_name(struct options *o, const char *value, char *why, size_t why_size)
 {
     o->token_name = value;
@@ -128,7 +134,8 @@ static const struct option {
     setter *set;
     const char *help;
 } OPTIONS[] = {
-    {"--db", "FILE", "TALLY_DB", FOR_SERVE | FOR_TOKEN | FOR_CHECK, false, set_db, "the database (tally.db)"},
+    {"--db", "FILE", "TALLY_DB", FOR_SERVE | FOR_TOKEN | FOR_CHECK | FOR_BACKUP, false, set_db,
+     "the database (tally.db)"},
     {"--listen", "ADDR:PORT", "TALLY_LISTEN", FOR_SERVE, false, set_listen,
      "where to listen (127.0.0.1:7070); port 0: any free one"},
     {"--allow-host", "NAME", "TALLY_ALLOW_HOST", FOR_SERVE, true, set_allow_host,
@@ -138,6 +145,8 @@ static const struct option {
      "full: what was answered is on disk (default); normal: a power cut may lose the last seconds"},
     {"--limit", "KEY=VALUE", "TALLY_LIMIT", FOR_SERVE, true, set_limit,
      "change a limit (repeatable; variable: separated by commas)"},
+    {"--backup-dir", "DIR", "TALLY_BACKUP_DIR", FOR_SERVE, false, set_backup_dir,
+     "where POST /api/v1/backup puts its files (beside the database)"},
     {"--web-dir", "DIR", "TALLY_WEB_DIR", FOR_SERVE, false, set_web_dir,
      "serve the page from this folder (for working on it)"},
     {"--name", "NAME", NULL, FOR_CREATE, false, set_name, "a label for `tally token list`"},
@@ -162,61 +171,12 @@ static const struct verb {
     {"token list", "", "list the tokens (not their secrets)", COMMAND_TOKEN_LIST, FOR_LIST},
     {"token revoke", " ID", "revoke a token by its number in the list", COMMAND_TOKEN_REVOKE, FOR_REVOKE},
     {"check", "", "compute every stored sum again and compare (without a server)", COMMAND_CHECK, FOR_CHECK},
+    {"backup", " FILE", "copy the database into a new file, while a server runs or not", COMMAND_BACKUP, FOR_BACKUP},
     {"version", "", "print version and build", COMMAND_VERSION, 0},
     {"help", " [COMMAND]", "print this, or what one command takes", COMMAND_HELP, 0},
 };
 
 enum { N_VERBS = sizeof VERBS / sizeof VERBS[0] };
-
-/* ---- values ---- */
-
-bool options_read_listen(const char *text, char *address, size_t address_size, uint16_t *port)
-{
-    const char *colon = strrchr(text, ':');
-    char host[64];
-    unsigned char binary[16];
-    size_t size = colon != NULL ? (size_t)(colon - text) : 0;
-    bool is_v6 = size >= 2 && text[0] == '[' && text[size - 1] == ']';
-
-    if (is_v6) {
-        text++;
-        size -= 2;
-    }
-    if (size == 0 || size >= sizeof host)
-        return false;
-    memcpy(host, text, size);
-    host[size] = '\0';
-    if (!is_v6 && strcmp(host, "localhost") == 0)
-        strcpy(host, "127.0.0.1");
-    if (inet_pton(is_v6 ? AF_INET6 : AF_INET, host, binary) != 1)
-        return false;
-
-    const char *digits = colon + 1;
-    size_t n = strspn(digits, "0123456789");
-    long value = n > 0 && n <= 5 && digits[n] == '\0' ? strtol(digits, NULL, 10) : -1;
-    if (value < 0 || value > UINT16_MAX || strlen(host) >= address_size)
-        return false;
-    memcpy(address, host, strlen(host) + 1);
-    *port = (uint16_t)value;
-    return true;
-}
-
-bool options_read_duration(const char *text, int64_t *seconds)
-{
-    static const char UNITS[] = "smhdw";
-    static const int64_t SIZE[] = {1, 60, 3600, 86400, 7 * 86400};
-    const int64_t max = INT64_C(100) * 366 * 86400;
-    size_t n = strspn(text, "0123456789");
-    const char *unit = n > 0 && n <= 10 && text[n] != '\0' && text[n + 1] == '\0' ? strchr(UNITS, text[n]) : NULL;
-
-    if (unit == NULL)
-        return false;
-    int64_t value = strtoll(text, NULL, 10);
-    if (value <= 0 || value > max / SIZE[unit - UNITS])
-        return false;
-    *seconds = value * SIZE[unit - UNITS];
-    return true;
-}
 
 /* ---- reading ---- */
 
@@ -273,6 +233,31 @@ static bool from_environment(struct options *o, const struct verb *verb, const c
     return true;
 }
 
+/* A word that is no option.  false: the command takes none, or not this one. */
+static bool take_word(struct options *o, const struct verb *verb, const char *text)
+{
+    char *end = NULL;
+
+    switch (verb->command) {
+    case COMMAND_TOKEN_REVOKE:
+        if (o->token_id != 0)
+            return false;
+        o->token_id = strtoll(text, &end, 10);
+        return o->token_id > 0 && *end == '\0';
+    case COMMAND_HELP:
+        if (o->topic == NULL)
+            o->topic = text;
+        return true; /* the second word of "token create" is not needed */
+    case COMMAND_BACKUP:
+        if (o->file != NULL || text[0] == '-')
+            return false;
+        o->file = text;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool from_arguments(struct options *o, const struct verb *verb, int argc, char *const *argv, char *why,
                            size_t why_size)
 {
@@ -280,18 +265,9 @@ static bool from_arguments(struct options *o, const struct verb *verb, int argc,
 
     for (int i = 0; i < argc; i++) {
         const char *text = argv[i], *equals = strchr(text, '=');
-        if (text[0] != '-') {
-            char *end = NULL;
-            if (verb->command == COMMAND_TOKEN_REVOKE && o->token_id == 0) {
-                o->token_id = strtoll(text, &end, 10);
-                if (o->token_id > 0 && *end == '\0')
-                    continue;
-            } else if (verb->command == COMMAND_HELP && o->topic == NULL) {
-                o->topic = text;
+        if (text[0] != '-' || text[1] == '\0') {
+            if (take_word(o, verb, text))
                 continue;
-            } else if (verb->command == COMMAND_HELP) {
-                continue; /* the second word of "token create" */
-            }
             snprintf(why, why_size, "%s: not understood here; see: tally help %s", text, verb->words);
             return false;
         }
@@ -317,6 +293,10 @@ static bool from_arguments(struct options *o, const struct verb *verb, int argc,
     }
     if (verb->command == COMMAND_TOKEN_REVOKE && o->token_id == 0) {
         snprintf(why, why_size, "token revoke needs the token's number; see: tally token list");
+        return false;
+    }
+    if (verb->command == COMMAND_BACKUP && o->file == NULL) {
+        snprintf(why, why_size, "%s needs a file; see: tally help %s", verb->words, verb->words);
         return false;
     }
     return true;

@@ -18,6 +18,7 @@ enum command {
     COMMAND_VERSION,
     COMMAND_SERVE,
     COMMAND_CHECK,
+    COMMAND_BACKUP,
     COMMAND_TOKEN_CREATE,
     COMMAND_TOKEN_LIST,
     COMMAND_TOKEN_REVOKE
@@ -39,6 +40,8 @@ struct options {
     enum store_durability durability; /* STORE_FULL */
     struct limits limits;
     const char *web_dir;     /* NULL: the page inside the program */
+    const char *backup_dir;  /* NULL: beside the database */
+    const char *file;        /* COMMAND_BACKUP: where to */
     const char *token_name;  /* "" */
     const char *token_scope; /* "write" */
     int64_t token_expires_s; /* from now; 0: never */

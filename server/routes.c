@@ -48,6 +48,7 @@ static const struct route ROUTES[] = {
     INLINE(GET,    "/api/v1/openapi.yaml",         READ,   "", api_openapi_get),
     INLINE(POST,   "/api/v1/login",                PUBLIC, "", api_login_post),
     INLINE(DELETE, "/api/v1/login",                PUBLIC, "", api_login_delete),
+    WORKER(POST,   "/api/v1/backup",               ADMIN,  "", api_backup_post),
     INLINE(GET,    "/healthz",                     OPEN,   "", api_healthz_get),
     INLINE(GET,    "/readyz",                      OPEN,   "", api_readyz_get),
     INLINE(GET,    "/metrics",                     READ,   "", api_server_metrics_get),

@@ -72,6 +72,7 @@ int api_login_delete(struct request *q, struct response *r, struct problem *p);
 int api_healthz_get(struct request *q, struct response *r, struct problem *p);
 int api_readyz_get(struct request *q, struct response *r, struct problem *p);
 int api_server_metrics_get(struct request *q, struct response *r, struct problem *p);
+int api_backup_post(struct request *q, struct response *r, struct problem *p);
 int api_page_get(struct request *q, struct response *r, struct problem *p);  /* "/" */
 int api_asset_get(struct request *q, struct response *r, struct problem *p); /* "/assets/{tail}" */
 

@@ -133,6 +133,8 @@ int serve_run(const struct options *o)
 
     s.app.limits = o->limits;
     s.app.web_dir = o->web_dir;
+    s.app.db = o->db;
+    s.app.backup_dir = o->backup_dir;
     s.app.started_at = clock_now_ms();
     block_signals(&signals);
     if (start(&s, o, &p) != OK) {

@@ -278,6 +278,25 @@ int store_miscounts(struct store_conn *c, int64_t *out, struct problem *p);
 /** store_file_verify(c, why, why_size, p): does the file's own structure hold?  why is "" if so, else what is wrong.  Reads all of it. */
 int store_file_verify(struct store_conn *c, char *why, size_t why_size, struct problem *p);
 
+/* ---- copies ---- */
+
+/**
+ * store_view_open(out, path, p): a database to read only, beside a server that may be running: nothing is locked, made
+ * or migrated.  store_reader_open() then works on it; store_close() at the end.
+ */
+int store_view_open(struct store **out, const char *path, struct problem *p);
+
+/**
+ * store_backup(reader, path, bytes, p): the whole database, as it is at one moment, into a new file of mode 0600: under a
+ * temporary name beside it, synced, then renamed.
+ *
+ * bytes    how long it is.
+ * Returns  OK; PROBLEM_INVALID: path is there already; PROBLEM_STORAGE_FULL: no room, or less than what is kept free
+ *          would be left; PROBLEM_STORAGE.  Then there is no new file.
+ * Cost     reads and writes the whole database.  Not inside a snapshot.
+ */
+int store_backup(struct store_conn *reader, const char *path, int64_t *bytes, struct problem *p);
+
 /* ---- attempts ---- */
 
 int store_attempts_each(struct store_conn *c, int64_t run, int (*fn)(void *context, const struct attempt_row *row),

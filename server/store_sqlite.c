@@ -285,6 +285,29 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
     return OK;
 }
 
+int store_view_open(struct store **out, const char *path, struct problem *p)
+{
+    struct store *s = new_store();
+    bool fresh = false;
+
+    if (s == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    s->is_guest = true;
+    int status = store_file_resolve(path, &s->path, p);
+    if (status == OK)
+        status = store_file_check_local(s->path, p);
+    if (status == OK)
+        status = store_file_check(s->path, &fresh, p);
+    if (status == OK && fresh)
+        status = problem_set(p, PROBLEM_STORAGE, NULL, "there is no database at this path");
+    if (status != OK) {
+        free_store(s);
+        return status;
+    }
+    *out = s;
+    return OK;
+}
+
 void store_close(struct store *s)
 {
     struct problem ignored;

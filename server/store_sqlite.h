@@ -99,6 +99,8 @@ int store_writing(struct store *s, struct problem *p);
 
 /** store_full(p, what): the disk is full; the client may try again in some seconds.  Returns p->code. */
 int store_full(struct problem *p, const char *what);
+/** store_has_room(path, bytes): would so many bytes more in this file leave what is kept free? */
+bool store_has_room(const char *path, int64_t bytes);
 
 /* ---- store_sqlite_rows.c ---- */
 

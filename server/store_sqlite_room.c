@@ -26,13 +26,20 @@ int store_full(struct problem *p, const char *what)
 }
 
 /* -1: cannot be told. */
-static int64_t free_bytes(const struct store *s)
+static int64_t free_bytes(const char *path)
 {
     struct statvfs fs;
 
-    if (statvfs(s->path, &fs) != 0)
+    if (statvfs(path, &fs) != 0)
         return -1;
     return (int64_t)(fs.f_bavail * fs.f_frsize);
+}
+
+bool store_has_room(const char *path, int64_t bytes)
+{
+    int64_t room = free_bytes(path);
+
+    return room < 0 || room >= bytes + KEPT_FREE;
 }
 
 static int64_t wanted(const struct store *s, size_t rows)
@@ -46,11 +53,11 @@ static int64_t wanted(const struct store *s, size_t rows)
 int store_room(struct store *s, size_t rows, struct problem *p)
 {
     struct problem ignored;
-    int64_t room = free_bytes(s);
+    int64_t room = free_bytes(s->path);
 
     if (room >= 0 && room < wanted(s, rows) && s->wal_pages > 0) {
         store_checkpoint(s, true, &ignored); /* where it fails the store says so with the next write */
-        room = free_bytes(s);
+        room = free_bytes(s->path);
     }
     bool enough = room < 0 || room >= wanted(s, rows);
     atomic_store(&s->room_wanted, enough ? 0 : wanted(s, rows));
@@ -63,6 +70,6 @@ bool store_is_full(const struct store *s)
 
     if (room_wanted == 0)
         return false;
-    int64_t room = free_bytes(s);
+    int64_t room = free_bytes(s->path);
     return room >= 0 && room < room_wanted;
 }

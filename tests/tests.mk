@@ -68,8 +68,10 @@ CYCLES ?= 1000
 POINTS ?= 2000
 INDEXES ?= 0
 SHORTAGES ?= 97
-faults: build $(SHIM) ## kill -9, power cuts, refused writes, a full disk: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 SHORTAGES=97)
-	$(Q)CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
+BACKUPS ?= 100
+PAUSE ?= 5
+faults: build $(SHIM) ## kill -9, power cuts, refused writes, a full disk, backups: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 BACKUPS=100)
+	$(Q)BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
 web: build $(WEB_TEST_DEPS) ## the page in a real browser
 	$(Q)$(RUN_WEB)
 

@@ -14,7 +14,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "api"))
-from tally_server import TALLY_BIN, TallyServer  # noqa: E402
+from tally_server import TALLY_BIN, TallyServer, run_tally  # noqa: E402,F401
 
 SHIM = os.environ.get("TALLY_SHIM", os.path.join(os.path.dirname(TALLY_BIN), "tests", "faults", "shim.so"))
 OP_WRITE, OP_SYNC, OP_TRUNCATE, OP_CREATE, OP_UNLINK, OP_REFUSED = range(1, 7)
