@@ -42,7 +42,7 @@ class Shim:
         self.path, self.log = os.path.join(folder, "shim-state"), os.path.join(folder, "shim-log")
         self.record, self.db = record, os.path.join(os.path.realpath(folder), "tally.db")
         with open(self.path, "wb") as f:
-            f.write(struct.pack("7Q", 0, NEVER, 0, 0, 0, 0, 0))
+            f.write(struct.pack("6Q", 0, NEVER, 0, 0, 0, 0))
         with open(self.path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 0)
 
@@ -57,16 +57,21 @@ class Shim:
 
     def arm(self, at, error, count=1):
         """Refuse count operations from number `at` on."""
-        struct.pack_into("6Q", self.map, 8, NEVER, count, error, 0, 0, 0)
+        struct.pack_into("4Q", self.map, 8, NEVER, count, error, 0)
         struct.pack_into("Q", self.map, 8, at)
 
     def disarm(self):
         struct.pack_into("Q", self.map, 8, NEVER)
 
+    def was_refused(self, op):
+        """Since the shim was made."""
+        return bool(self.get(5) >> op & 1)
+
+    def forget(self):
+        struct.pack_into("Q", self.map, 40, 0)
+
     operations = property(lambda self: self.get(0))
     refused = property(lambda self: self.get(4))
-    refused_op = property(lambda self: self.get(5))
-    refused_file = property(lambda self: self.get(6))
 
 
 class FaultTest(unittest.TestCase):

@@ -27,13 +27,12 @@ enum file { FILE_NONE, FILE_DB, FILE_WAL, FILE_JOURNAL, FILE_SHM, FILE_FOLDER };
 
 /* 64-bit fields in the machine's order: faults.py maps it. */
 struct state {
-    uint64_t operations;   /* done so far; a refused one counts */
-    uint64_t fail_from;    /* the first that fails; UINT64_MAX: none */
-    uint64_t fail_count;   /* how many fail, from there on */
-    uint64_t error;        /* errno */
-    uint64_t refused;      /* how many did */
-    uint64_t refused_op;   /* the first of them: enum op */
-    uint64_t refused_file; /* enum file */
+    uint64_t operations;  /* done so far; a refused one counts */
+    uint64_t fail_from;   /* the first that fails; UINT64_MAX: none */
+    uint64_t fail_count;  /* how many fail, from there on */
+    uint64_t error;       /* errno */
+    uint64_t refused;     /* how many did */
+    uint64_t refused_ops; /* which: bits, 1 << enum op */
 };
 
 struct record {
@@ -120,10 +119,8 @@ static bool refuse(enum op op, enum file file)
 
     if (number < state->fail_from || number - state->fail_from >= state->fail_count)
         return false;
-    if (state->refused++ == 0) {
-        state->refused_op = op;
-        state->refused_file = file;
-    }
+    state->refused++;
+    state->refused_ops |= UINT64_C(1) << op;
     note(OP_REFUSED, file, op, NULL, 0);
     errno = (int)state->error;
     return true;
