@@ -81,6 +81,9 @@ static int use_wal(struct store_conn *c, struct problem *p)
     const char *mode = status == OK && row ? sql_column_text(&q, 0) : NULL;
     if (status == OK && (mode == NULL || strcmp(mode, "wal") != 0))
         status = problem_set(p, PROBLEM_STORAGE, NULL, "this file system does not support SQLite's write-ahead log");
+    if (status == OK)
+        status =
+            sql_step(&q, &row, p); /* it commits after its row: where that fails, the journal would be used for ever */
     sql_end(&q);
     return status;
 }
