@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app.h"
+#include "archive_command.h"
 #include "backup_command.h"
 #include "check.h"
 #include "options.h"
@@ -31,6 +32,10 @@ static int run(const struct options *o)
         return check_command_run(o);
     case COMMAND_BACKUP:
         return backup_command_run(o);
+    case COMMAND_EXPORT:
+        return export_command_run(o);
+    case COMMAND_IMPORT:
+        return import_command_run(o);
     default:
         return token_command_run(o);
     }

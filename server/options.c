@@ -16,6 +16,9 @@ enum {
     FOR_REVOKE = 8,
     FOR_CHECK = 16,
     FOR_BACKUP = 32,
+    FOR_EXPORT = 64,
+    FOR_IMPORT = 128,
+    FOR_FILE = FOR_BACKUP | FOR_EXPORT | FOR_IMPORT,
     FOR_TOKEN = FOR_CREATE | FOR_LIST | FOR_REVOKE
 };
 
@@ -94,6 +97,12 @@ static bool set_backup_dir(struct options *o, const char *value, char *why, size
     return value[0] != '\0' || (snprintf(why, why_size, "--backup-dir needs a folder"), false);
 }
 
+static bool set_run(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->run = value;
+    return value[0] != '\0' || (snprintf(why, why_size, "--run needs the id of a run"), false);
+}
+
 static bool set_name(struct options *o, const char *value, char *why, size_t why_size)
 {
     o->token_name = value;
@@ -134,7 +143,7 @@ static const struct option {
     setter *set;
     const char *help;
 } OPTIONS[] = {
-    {"--db", "FILE", "TALLY_DB", FOR_SERVE | FOR_TOKEN | FOR_CHECK | FOR_BACKUP, false, set_db,
+    {"--db", "FILE", "TALLY_DB", FOR_SERVE | FOR_TOKEN | FOR_CHECK | FOR_FILE, false, set_db,
      "the database (tally.db)"},
     {"--listen", "ADDR:PORT", "TALLY_LISTEN", FOR_SERVE, false, set_listen,
      "where to listen (127.0.0.1:7070); port 0: any free one"},
@@ -149,6 +158,7 @@ static const struct option {
      "where POST /api/v1/backup puts its files (beside the database)"},
     {"--web-dir", "DIR", "TALLY_WEB_DIR", FOR_SERVE, false, set_web_dir,
      "serve the page from this folder (for working on it)"},
+    {"--run", "ID", NULL, FOR_EXPORT, false, set_run, "only this run (all)"},
     {"--name", "NAME", NULL, FOR_CREATE, false, set_name, "a label for `tally token list`"},
     {"--scope", "read|write|admin", NULL, FOR_CREATE, false, set_scope,
      "what it allows (write); each includes those before it"},
@@ -172,6 +182,8 @@ static const struct verb {
     {"token revoke", " ID", "revoke a token by its number in the list", COMMAND_TOKEN_REVOKE, FOR_REVOKE},
     {"check", "", "compute every stored sum again and compare (without a server)", COMMAND_CHECK, FOR_CHECK},
     {"backup", " FILE", "copy the database into a new file, while a server runs or not", COMMAND_BACKUP, FOR_BACKUP},
+    {"export", " FILE|-", "write all runs as NDJSON, while a server runs or not", COMMAND_EXPORT, FOR_EXPORT},
+    {"import", " FILE|-", "add the runs of an export (without a server)", COMMAND_IMPORT, FOR_IMPORT},
     {"version", "", "print version and build", COMMAND_VERSION, 0},
     {"help", " [COMMAND]", "print this, or what one command takes", COMMAND_HELP, 0},
 };
@@ -249,7 +261,9 @@ static bool take_word(struct options *o, const struct verb *verb, const char *te
             o->topic = text;
         return true; /* the second word of "token create" is not needed */
     case COMMAND_BACKUP:
-        if (o->file != NULL || text[0] == '-')
+    case COMMAND_EXPORT:
+    case COMMAND_IMPORT:
+        if (o->file != NULL || (text[0] == '-' && verb->command == COMMAND_BACKUP))
             return false;
         o->file = text;
         return true;
@@ -295,7 +309,7 @@ static bool from_arguments(struct options *o, const struct verb *verb, int argc,
         snprintf(why, why_size, "token revoke needs the token's number; see: tally token list");
         return false;
     }
-    if (verb->command == COMMAND_BACKUP && o->file == NULL) {
+    if ((verb->bit & FOR_FILE) != 0 && o->file == NULL) {
         snprintf(why, why_size, "%s needs a file; see: tally help %s", verb->words, verb->words);
         return false;
     }

@@ -19,6 +19,8 @@ enum command {
     COMMAND_SERVE,
     COMMAND_CHECK,
     COMMAND_BACKUP,
+    COMMAND_EXPORT,
+    COMMAND_IMPORT,
     COMMAND_TOKEN_CREATE,
     COMMAND_TOKEN_LIST,
     COMMAND_TOKEN_REVOKE
@@ -39,9 +41,11 @@ struct options {
     bool insecure_no_auth;
     enum store_durability durability; /* STORE_FULL */
     struct limits limits;
-    const char *web_dir;     /* NULL: the page inside the program */
-    const char *backup_dir;  /* NULL: beside the database */
-    const char *file;        /* COMMAND_BACKUP: where to */
+    const char *web_dir;    /* NULL: the page inside the program */
+    const char *backup_dir; /* NULL: beside the database */
+    const char
+        *file; /* COMMAND_BACKUP, EXPORT: where to; IMPORT: where from; "-" of the last two: standard output, input */
+    const char *run;         /* COMMAND_EXPORT: only this one; NULL */
     const char *token_name;  /* "" */
     const char *token_scope; /* "write" */
     int64_t token_expires_s; /* from now; 0: never */

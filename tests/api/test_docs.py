@@ -54,7 +54,7 @@ class Contract(unittest.TestCase):
 
     def test_every_option_is_documented(self):
         text = ""
-        for topic in ([], ["serve"], ["token", "create"], ["token", "list"], ["token", "revoke"], ["check"], ["backup"]):
+        for topic in ([], ["serve"], ["token", "create"], ["token", "list"], ["token", "revoke"], ["check"], ["backup"], ["export"], ["import"]):
             code, out, _ = run_tally("help", *topic)
             self.assertEqual(code, 0, topic)
             text += out

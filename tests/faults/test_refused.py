@@ -129,7 +129,8 @@ class Refused(FaultTest):
                 require(shim.was_refused(OP_SYNC) or shim.was_refused(OP_TRUNCATE), "a full disk is not a failed one: %s" % server.log_text()[-2000:])
                 check_reads(server, True)
                 return False
-            check_reads(server, False)
+            # a checkpoint may have met the same shortage since, and failed at its sync
+            check_reads(server, server.get("/readyz").status != 200 and (shim.was_refused(OP_SYNC) or shim.was_refused(OP_TRUNCATE)))
             answer = ledger.send_again(server, ledger.requests[-1])
         require(answer is True, "it did not resume: %r" % answer)
         return True

@@ -191,3 +191,37 @@ Test(options, every_option_and_limit_is_in_the_help)
     fclose(out);
     cr_assert(strstr(text, "tally token revoke ID") != NULL);
 }
+
+Test(options, commands_that_work_on_a_file_need_one)
+{
+    static const struct {
+        const char *line;
+        bool ok;
+    } TABLE[] = {
+        {"backup copy.db", true},
+        {"backup --db a.db copy.db", true},
+        {"backup", false},
+        {"backup -", false},
+        {"backup a b", false},
+        {"export -", true},
+        {"export --run r x", true},
+        {"export --run=", false},
+        {"export", false},
+        {"import -", true},
+        {"import --run r x", false},
+        {"import x --db y", true},
+        {"check x", false},
+        {"serve x", false},
+        {"serve --backup-dir=", false},
+    };
+
+    rows = NULL;
+    for (size_t i = 0; i < sizeof TABLE / sizeof TABLE[0]; i++) {
+        struct options o;
+        char line[64], why[480] = "";
+        snprintf(line, sizeof line, "%s", TABLE[i].line);
+        cr_assert_eq(parse(&o, line, why, sizeof why), TABLE[i].ok, "%s: %s", TABLE[i].line, why);
+        cr_assert_eq(why[0] == '\0', TABLE[i].ok, "%s", TABLE[i].line);
+        options_release(&o);
+    }
+}
