@@ -250,6 +250,20 @@ class Ledger:
         return len(here)
 
 
+    def check_sums(self, server, until):
+        """The same by the epochs' values alone, for one client that sends one request after the other: they are those of all
+        that was acknowledged, without or with the one that was on its way."""
+        sent = [r for r in self.requests if r["sent"] <= until]
+        acknowledged = [r for r in sent if r["acknowledged"] is not None and r["acknowledged"] <= until]
+        require(len(sent) - len(acknowledged) <= 1, "more than one on its way")
+        try:
+            check_sums(server, self.run, {k for r in acknowledged for k in r["keys"]})
+        except AssertionError:
+            if len(sent) == len(acknowledged):
+                raise
+            check_sums(server, self.run, {k for r in sent for k in r["keys"]})
+
+
 def require(holds, message):
     if not holds:
         raise AssertionError(message)
@@ -277,9 +291,10 @@ def stored_keys(server, run):
 
 def check_sums(server, run, keys):
     """The epochs' values are those of the ledger's records."""
-    if not keys:
-        return
     answer = server.get("/api/v1/runs/%s/epochs" % run, metric="accuracy,loss:sum")
+    if not keys:
+        require(answer.status == 404, "stored and never sent: %r" % answer)
+        return
     require(answer.status == 200, repr(answer))
     epochs = {e["epoch"]: e for e in answer.json()["epochs"]}
     require(set(epochs) == {k[0] for k in keys}, "epochs: %s" % sorted(epochs))
