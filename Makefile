@@ -20,13 +20,13 @@ DESTDIR ?=
 
 # ---- flags: lib/ sees only itself, the server sees lib/ and itself ----
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
-HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
+HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fstack-clash-protection -fPIE
 OPT := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 CFLAGS_ALL := -std=c11 -g $(OPT) $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) -MMD -MP
 LIB_CFLAGS := $(CFLAGS_ALL) -Ilib
 SERVER_CFLAGS := $(CFLAGS_ALL) -D_GNU_SOURCE -iquote lib -iquote server -iquote $(OUT)/gen
-LDFLAGS_ALL := $(SANFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LDFLAGS_ALL := $(SANFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 SERVER_LIBS := -lmicrohttpd -lsqlite3 -lcjson -lgnutls -lz -lpthread -lm
 
 LIB_SRC := $(wildcard lib/*.c)

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { FDS = 65536 };
@@ -225,4 +226,23 @@ int unlink(const char *path)
         note(OP_UNLINK, file, 0, NULL, 0);
     pthread_mutex_unlock(&mutex);
     return rc;
+}
+
+/* ---- another file system than there is: $FAULT_FS its magic number, $FAULT_MOUNTS a table of mounts ---- */
+
+int statfs(const char *path, struct statfs *out)
+{
+    const char *magic = getenv("FAULT_FS");
+    int rc = REAL(statfs)(path, out);
+
+    if (rc == 0 && magic != NULL)
+        out->f_type = (__typeof__(out->f_type))strtoll(magic, NULL, 16);
+    return rc;
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+    const char *mounts = getenv("FAULT_MOUNTS");
+
+    return REAL(fopen)(mounts != NULL && strcmp(path, "/proc/self/mounts") == 0 ? mounts : path, mode);
 }
