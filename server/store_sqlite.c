@@ -35,10 +35,10 @@ static int take_gate(struct store *s, struct problem *p)
 
 /* ---- connections ---- */
 
-static int open_connection(struct store_conn *c, struct store *s, int flags, struct problem *p)
+static int open_connection(struct store_conn *c, struct store *s, int flags, const char *vfs, struct problem *p)
 {
     c->store = s;
-    int rc = sqlite3_open_v2(s->path, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(s->path, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
     /* before anything is read: closing a connection must never checkpoint by itself */
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -96,7 +96,7 @@ static int open_writer(struct store *s, enum store_durability durability, bool m
     int version = 0;
 
     c->is_writer = true;
-    int status = open_connection(c, s, SQLITE_OPEN_READWRITE, p);
+    int status = open_connection(c, s, SQLITE_OPEN_READWRITE, durability == STORE_FULL ? store_wal_vfs() : NULL, p);
     if (status == OK)
         status = store_schema_check(c, &version, p);
     if (status == OK && version != store_schema_latest() && !may_migrate)
@@ -136,7 +136,7 @@ int store_reader_open(struct store *s, struct store_conn **out, struct problem *
 
     if (c == NULL)
         return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
-    int status = open_connection(c, s, SQLITE_OPEN_READONLY, p);
+    int status = open_connection(c, s, SQLITE_OPEN_READONLY, NULL, p);
     if (status == OK)
         status = sql_script(c, "set up a reader",
                             "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096", p);

@@ -102,6 +102,12 @@ int store_full(struct problem *p, const char *what);
 /** store_has_room(path, bytes): would so many bytes more in this file leave what is kept free? */
 bool store_has_room(const char *path, int64_t bytes);
 
+/* ---- store_sqlite_wal.c ---- */
+
+/** store_wal_vfs(): the name of the file system that writes the log in large pieces: for the writing connection with
+ *  durability full.  NULL: SQLite's own must do. */
+const char *store_wal_vfs(void);
+
 /* ---- store_sqlite_rows.c ---- */
 
 /** store_rows_declare(s, p): give the writing connection its table of new rows: before store_write_batches(). */
