@@ -105,14 +105,16 @@ static int write_group(struct ingest *in, struct job *first, int64_t *commit_us,
     if (status != OK)
         return status;
     status = settle_all(in, first, p);
-    group_clear(&in->group);
     if (status != OK) {
+        group_forget(&in->group);
         store_rollback(in->store);
         return status;
     }
     int64_t start = clock_monotonic_us();
     status = store_commit(in->store, p);
     *commit_us = clock_monotonic_us() - start;
+    if (status != OK)
+        group_forget(&in->group); /* what it says of the store is undone */
     return status;
 }
 

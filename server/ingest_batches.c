@@ -242,7 +242,8 @@ static int settle_measure(struct settling *s, bool *is_new)
         return same_content(s->measure, m->samples, m->state, m->state_size) ? OK : refuse_conflict(s, false);
     }
     /* a step outside the stored ones needs no look at the table */
-    if (epoch->stored && key->step >= epoch->base.first_step && key->step <= epoch->base.last_step) {
+    if (epoch->stored && epoch_knows_batch(epoch, key) != KNOWN_ABSENT && key->step >= epoch->base.first_step &&
+        key->step <= epoch->base.last_step) {
         struct batch_row row;
         bool found = false;
         status = store_batch_get(s->g->conn, series->row.run, series->row.series, key, &row, &found, p);

@@ -226,5 +226,10 @@ int buckets_end_epoch(struct group *g, struct group_series *series, int64_t epoc
     if (status != OK)
         return problem_from_status(p, status);
     status = close_buckets(g, &e, NULL, 0, row, from, p);
-    return status == OK ? store_write_closed(g->store, series->row.run, series->row.series, epoch, end, p) : status;
+    if (status == OK)
+        status = store_write_closed(g->store, series->row.run, series->row.series, epoch, end, p);
+    struct group_epoch *kept = group_peek_epoch(g, series, epoch);
+    if (kept != NULL)
+        kept->base.closed = end;
+    return status;
 }

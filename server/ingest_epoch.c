@@ -33,7 +33,10 @@ void epoch_release(struct group *g, struct group_epoch *e)
 {
     make_cold(g, e);
     free(e->own);
-    e->own = NULL;
+    free(e->blobs);
+    free(e->known.key);
+    e->own = e->blobs = NULL;
+    e->known = (struct recent_keys){0};
 }
 
 /* Pack a state into the group's scratch. */

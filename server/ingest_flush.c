@@ -83,6 +83,12 @@ static int is_new_step(struct group *g, const struct group_batch *b, bool *is_ne
     const struct group_epoch *e = b->epoch;
     bool exists = false;
 
+    enum known known = epoch_knows_step(e, b->key.step);
+
+    if (known != KNOWN_NOT) {
+        *is_new = known == KNOWN_ABSENT;
+        return OK;
+    }
     if (e->stored && b->key.step >= e->base.first_step && b->key.step <= e->base.last_step) {
         int status = store_step_exists(g->conn, e->series->row.run, e->series->row.series, b->key.epoch, b->key.step,
                                        &exists, p);
@@ -179,9 +185,11 @@ static int write_epoch(struct group *g, struct group_batch *const *batches, size
     status = buckets_update(g, e, batches, n, &row, p);
     if (status == OK)
         status = store_write_rollup(g->store, &row, p);
-    if (status == OK)
-        count_in_series(e->series, e, batches, n);
-    return status;
+    if (status != OK)
+        return status;
+    count_in_series(e->series, e, batches, n);
+    status = epoch_written(e, batches, n, &row);
+    return status == OK ? OK : problem_from_status(p, status);
 }
 
 int group_flush(struct group *g, struct problem *p)
@@ -202,8 +210,19 @@ int group_flush(struct group *g, struct problem *p)
         if (g->nodes[i]->kind == NODE_SERIES && series->changed)
             status = store_write_series(g->store, &series->row, p);
     }
-    if (status != OK)
+    if (status == OK) {
+        group_keep(g);
+    } else {
         g->broken = true;
-    group_clear(g);
+        group_forget(g);
+    }
+    return status;
+}
+
+int group_flush_out(struct group *g, struct problem *p)
+{
+    int status = group_flush(g, p);
+
+    group_forget(g);
     return status;
 }

@@ -20,6 +20,7 @@ int group_find_run(struct group *g, const char *id, struct group_run **out, stru
     for (struct node *n = group_first(g, NODE_RUN, hash); n != NULL; n = group_next(n)) {
         struct group_run *run = (struct group_run *)n;
         if (strcmp(run->row.id, id) == 0) {
+            run->node.is_used = true;
             *out = run;
             return OK;
         }
@@ -93,6 +94,7 @@ int group_find_series(struct group *g, struct group_run *run, const char *stage,
     for (struct node *n = group_first(g, NODE_SERIES, hash); n != NULL; n = group_next(n)) {
         struct group_series *series = (struct group_series *)n;
         if (is_series(series, run, stage, name, kind)) {
+            series->node.is_used = true;
             *out = series;
             return OK;
         }
@@ -136,7 +138,7 @@ int group_new_series(struct group *g, struct group_run *run, const char *stage, 
 
 /* ---- epochs ---- */
 
-/* The stored rollup into the node; its blobs move to the arena. */
+/* The stored rollup into the node, with copies of its blobs. */
 static int load_epoch(struct group *g, struct group_epoch *e, struct problem *p)
 {
     const struct series_row *series = &e->series->row;
@@ -147,9 +149,11 @@ static int load_epoch(struct group *g, struct group_epoch *e, struct problem *p)
     int status = store_rollup_get(g->conn, series->run, series->series, epoch, 0, 0, &e->base, &e->stored, p);
     if (status != OK || !e->stored)
         return status;
-    uint8_t *blobs = arena_alloc(&g->arena, e->base.state_size + e->base.ranks_size);
+    uint8_t *blobs = malloc(e->base.state_size + e->base.ranks_size + 1);
     if (blobs == NULL)
         return no_memory(p);
+    e->blobs = blobs;
+    e->known.from_step = e->base.last_step + 1; /* from there on none is stored */
     memcpy(blobs, e->base.state, e->base.state_size);
     if (e->base.ranks_size > 0)
         memcpy(blobs + e->base.state_size, e->base.ranks, e->base.ranks_size);
@@ -162,23 +166,36 @@ static int load_epoch(struct group *g, struct group_epoch *e, struct problem *p)
     return OK;
 }
 
+static uint64_t epoch_hash(const struct group_series *series, int64_t epoch)
+{
+    return group_hash(group_hash_pointer(NODE_EPOCH, series), (uint64_t)epoch);
+}
+
+struct group_epoch *group_peek_epoch(struct group *g, struct group_series *series, int64_t epoch)
+{
+    uint64_t hash = epoch_hash(series, epoch);
+
+    if (series->last_used != NULL && series->last_used->base.epoch == epoch)
+        return series->last_used;
+    for (struct node *n = group_first(g, NODE_EPOCH, hash); n != NULL; n = group_next(n)) {
+        struct group_epoch *e = (struct group_epoch *)n;
+        if (e->series == series && e->base.epoch == epoch)
+            return e;
+    }
+    return NULL;
+}
+
 int group_get_epoch(struct group *g, struct group_series *series, int64_t epoch, struct group_epoch **out,
                     struct problem *p)
 {
-    if (series->last_used != NULL && series->last_used->base.epoch == epoch) {
-        *out = series->last_used;
+    struct group_epoch *e = group_peek_epoch(g, series, epoch);
+
+    if (e != NULL) {
+        e->node.is_used = true;
+        *out = series->last_used = e;
         return OK;
     }
-    uint64_t hash = group_hash(group_hash_pointer(NODE_EPOCH, series), (uint64_t)epoch);
-    for (struct node *n = group_first(g, NODE_EPOCH, hash); n != NULL; n = group_next(n)) {
-        struct group_epoch *e = (struct group_epoch *)n;
-        if (e->series == series && e->base.epoch == epoch) {
-            *out = series->last_used = e;
-            return OK;
-        }
-    }
-
-    struct group_epoch *e = group_add_node(g, NODE_EPOCH, hash, sizeof *e);
+    e = group_add_node(g, NODE_EPOCH, epoch_hash(series, epoch), sizeof *e);
     if (e == NULL)
         return no_memory(p);
     e->series = series;

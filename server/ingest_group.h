@@ -22,7 +22,10 @@
  * 1. a batch node is a row that will be inserted: its key is neither stored nor in another node;
  * 2. an epoch's sum is the stored rollup plus the batch nodes of its epoch (of the jobs accepted so
  *    far; while a job is being added, some of its own);
- * 3. nothing is written between the start of a JOB_BATCHES and group_flush().
+ * 3. nothing is written between the start of a JOB_BATCHES and group_flush();
+ * 4. after group_flush() the runs, series and epochs that it wrote stay as nodes, so that the next group need not read
+ *    them again (nobody else writes): they say what is stored as of this transaction.  Whoever ends it otherwise than
+ *    by a commit, or writes past the nodes, calls group_forget().
  *
  * Thread: the writer.
  */
@@ -32,11 +35,12 @@ struct node {
     struct node *next; /* in its bucket, newest first */
     uint64_t hash;
     enum node_kind kind;
+    bool is_used; /* by this group */
 };
 
 struct group_run {
     struct node node;
-    struct run_row row;         /* run 0: this group creates it; owns no texts then */
+    struct run_row row;         /* run 0: this group creates it; owns no texts then, nor once it was kept */
     bool touched;               /* an accepted job named it: seen_at moves */
     bool changed;               /* and it changed its content: the revision rises */
     bool attempts_known;        /* the stored attempts are nodes */
@@ -60,13 +64,27 @@ struct group_series {
     struct group_epoch *last_used; /* most records of a series name the same epoch */
 };
 
+/* The keys of the stored batches of an epoch from (from_step, from_rank) on: all of them, in order. */
+struct recent_key {
+    int64_t step, rank;
+};
+
+struct recent_keys {
+    int64_t from_step, from_rank;
+    struct recent_key *key; /* [n], malloc'ed */
+    size_t n, cap;
+};
+
 /* The sum of one epoch of one series.  It is unpacked (hot) while it is being added to, and packed
    again when too many are. */
 struct group_epoch {
     struct node node;
+    uint8_t *blobs;           /* malloc'ed: those of base */
+    struct recent_keys known; /* the latest of the stored batches */
+    bool is_large;            /* not worth keeping */
     struct group_series *series;
     bool stored;            /* there is a rollup */
-    struct rollup_row base; /* that rollup, its blobs in the arena; zero if there is none */
+    struct rollup_row base; /* that rollup; zero if there is none */
     bool hot;
     struct state state;       /* the sum, if hot */
     int64_t batches, samples; /* the sum, if not hot: packed may be base.state */
@@ -120,7 +138,9 @@ void group_release(struct group *g);
 
 /** group_reserve(g, n_measures, p): room for the jobs to come; the group holds nothing yet. */
 int group_reserve(struct group *g, size_t n_measures, struct problem *p);
-void group_clear(struct group *g); /* forget all nodes: after a flush or a failure */
+void group_forget(struct group *g); /* all nodes: what they say of the store may not hold any more */
+/** group_drop_nodes(g, is_wanted): forget those that are not wanted; a child goes before or with its parent. */
+void group_drop_nodes(struct group *g, bool (*is_wanted)(struct node *node));
 
 struct group_mark group_mark(const struct group *g);
 void group_undo(struct group *g, struct group_mark mark); /* remove the nodes made since */
@@ -147,6 +167,8 @@ int group_new_series(struct group *g, struct group_run *run, const char *stage, 
 /** group_get_epoch(g, series, epoch, out, p): its sum so far, empty if there is none. */
 int group_get_epoch(struct group *g, struct group_series *series, int64_t epoch, struct group_epoch **out,
                     struct problem *p);
+/** group_peek_epoch(g, series, epoch): its node; NULL if there is none. */
+struct group_epoch *group_peek_epoch(struct group *g, struct group_series *series, int64_t epoch);
 struct group_batch *group_find_batch(struct group *g, struct group_epoch *epoch, const struct batch_key *key);
 int group_new_batch(struct group *g, struct group_epoch *epoch, const struct batch_key *key, const struct measure *m,
                     int64_t logged_at, struct problem *p);
@@ -170,6 +192,20 @@ int epoch_restore(struct group *g, size_t n_batches);
 int epoch_row(struct group *g, struct group_epoch *e, struct group_batch *const *batches, size_t n, int64_t new_steps,
               struct rollup_row *row);
 void epoch_release(struct group *g, struct group_epoch *e);
+
+/* ---- ingest_keep.c: nodes from one group to the next ---- */
+
+/** epoch_written(e, batches, n, row): the epoch's rollup is this row now, the n batches (sorted by key) being stored.  A
+ *  status of lib/; on failure the group must be forgotten. */
+int epoch_written(struct group_epoch *e, struct group_batch *const *batches, size_t n, const struct rollup_row *row);
+
+/** group_keep(g): all that was accepted is written: keep what the next group is likely to ask for, forget the rest. */
+void group_keep(struct group *g);
+
+enum known { KNOWN_ABSENT, KNOWN_STORED, KNOWN_NOT };
+/** Is a batch of this key stored, or any of this step?  KNOWN_NOT: ask the store. */
+enum known epoch_knows_batch(const struct group_epoch *e, const struct batch_key *key);
+enum known epoch_knows_step(const struct group_epoch *e, int64_t step);
 
 /* ---- ingest_buckets.c ---- */
 
@@ -196,7 +232,9 @@ int group_settle_patch(struct group *g, struct job *job);
 int group_settle_delete(struct group *g, struct job *job);
 int group_settle_rewind(struct group *g, struct job *job);
 
-/** group_flush(g, p): write all that was accepted, and forget it.  Inside a transaction.  On failure broken. */
+/** group_flush(g, p): write all that was accepted.  Inside a transaction.  On failure broken, and all is forgotten. */
 int group_flush(struct group *g, struct problem *p);
+/** group_flush_out(g, p): the same, and forget all: somebody is about to write past the group. */
+int group_flush_out(struct group *g, struct problem *p);
 
 #endif

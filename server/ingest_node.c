@@ -41,6 +41,14 @@ static void *count_resize(void *context, void *old, size_t size)
     return grown + 1;
 }
 
+static void put_in_bucket(struct group *g, struct node *node)
+{
+    struct node **bucket = &g->buckets[node->hash & (g->n_buckets - 1)];
+
+    node->next = *bucket;
+    *bucket = node;
+}
+
 int group_init(struct group *g, struct store *store, struct problem *p)
 {
     static const struct shape mean = {.form = FORM_MEAN}, regression = {.form = FORM_REGRESSION};
@@ -59,7 +67,7 @@ int group_init(struct group *g, struct store *store, struct problem *p)
 
 void group_release(struct group *g)
 {
-    group_clear(g);
+    group_forget(g);
     state_release(&g->one_mean);
     state_release(&g->one_regression);
     window_sum_release(&g->window);
@@ -73,7 +81,7 @@ int group_reserve(struct group *g, size_t n_measures, struct problem *p)
 {
     size_t n = BUCKETS_MIN;
 
-    while (n < n_measures * 2)
+    while (n < (n_measures + g->n_nodes) * 2)
         n *= 2;
     if (n > g->n_buckets) {
         struct node **buckets = calloc(n, sizeof *buckets);
@@ -82,8 +90,16 @@ int group_reserve(struct group *g, size_t n_measures, struct problem *p)
         free(g->buckets);
         g->buckets = buckets;
         g->n_buckets = n;
+        for (size_t i = 0; i < g->n_nodes; i++)
+            put_in_bucket(g, g->nodes[i]);
     }
     return OK;
+}
+
+/* Those that may outlive their group have memory of their own, the others the arena's. */
+static bool may_stay(enum node_kind kind)
+{
+    return kind == NODE_RUN || kind == NODE_SERIES || kind == NODE_EPOCH;
 }
 
 static void release_node(struct group *g, struct node *node)
@@ -92,17 +108,42 @@ static void release_node(struct group *g, struct node *node)
         run_row_release(&((struct group_run *)node)->row);
     else if (node->kind == NODE_EPOCH)
         epoch_release(g, (struct group_epoch *)node);
+    if (may_stay(node->kind))
+        free(node);
 }
 
-void group_clear(struct group *g)
+void group_drop_nodes(struct group *g, bool (*is_wanted)(struct node *node))
 {
+    size_t n_kept = 0;
+
     for (size_t i = 0; i < g->n_nodes; i++) {
-        g->buckets[g->nodes[i]->hash & (g->n_buckets - 1)] = NULL;
-        release_node(g, g->nodes[i]);
+        struct node *node = g->nodes[i];
+        g->buckets[node->hash & (g->n_buckets - 1)] = NULL;
+        if (node->kind == NODE_EPOCH && !is_wanted(node))
+            ((struct group_epoch *)node)->series->last_used = NULL;
     }
-    g->n_nodes = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (may_stay(g->nodes[i]->kind) && is_wanted(g->nodes[i]))
+            g->nodes[n_kept++] = g->nodes[i];
+        else
+            release_node(g, g->nodes[i]);
+    }
+    g->n_nodes = n_kept;
+    for (size_t i = 0; i < n_kept; i++)
+        put_in_bucket(g, g->nodes[i]);
     g->n_batches = 0;
     arena_release(&g->arena);
+}
+
+static bool is_never_wanted(struct node *node)
+{
+    (void)node;
+    return false;
+}
+
+void group_forget(struct group *g)
+{
+    group_drop_nodes(g, is_never_wanted);
 }
 
 struct group_mark group_mark(const struct group *g)
@@ -135,15 +176,14 @@ void *group_add_node(struct group *g, enum node_kind kind, uint64_t hash, size_t
         g->nodes = nodes;
         g->cap_nodes = cap;
     }
-    struct node *node = arena_alloc(&g->arena, size);
+    struct node *node = may_stay(kind) ? malloc(size) : arena_alloc(&g->arena, size);
     if (node == NULL)
         return NULL;
     memset(node, 0, size);
-    struct node **bucket = &g->buckets[hash & (g->n_buckets - 1)];
     node->kind = kind;
     node->hash = hash;
-    node->next = *bucket;
-    *bucket = node;
+    node->is_used = true;
+    put_in_bucket(g, node);
     g->nodes[g->n_nodes++] = node;
     return node;
 }

@@ -173,7 +173,7 @@ int group_settle_rewind(struct group *g, struct job *job)
     struct group_run *run = NULL;
     struct group_attempt *attempt = NULL;
     const char *name = job->attempt != NULL ? job->attempt : ""; /* "" is a cut without a name, never seen before */
-    int status = group_flush(g, p);
+    int status = group_flush_out(g, p);
 
     job->removed = job->revision = 0;
     if (status == OK)
@@ -183,7 +183,7 @@ int group_settle_rewind(struct group *g, struct job *job)
     if (status == OK)
         status = group_find_attempt(g, run, name, &attempt, p);
     if (status != OK) {
-        group_clear(g);
+        group_forget(g);
         return status;
     }
 
@@ -199,6 +199,6 @@ int group_settle_rewind(struct group *g, struct job *job)
     if (status != OK)
         g->broken = true;
     job->revision = revision;
-    group_clear(g);
+    group_forget(g);
     return status;
 }

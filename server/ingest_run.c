@@ -142,7 +142,7 @@ int group_settle_put(struct group *g, struct job *job)
 {
     struct run_row row = {0};
     bool found = false;
-    int status = group_flush(g, &job->problem);
+    int status = group_flush_out(g, &job->problem);
 
     job->created = false;
     if (status == OK)
@@ -165,7 +165,7 @@ int group_settle_patch(struct group *g, struct job *job)
 {
     struct run_row row = {0};
     bool found = false;
-    int status = group_flush(g, &job->problem);
+    int status = group_flush_out(g, &job->problem);
 
     if (status == OK)
         status = store_run_find(g->conn, job->run, &row, &found, &job->problem);
@@ -179,7 +179,7 @@ int group_settle_delete(struct group *g, struct job *job)
 {
     struct run_row row = {0};
     bool found = false;
-    int status = group_flush(g, &job->problem);
+    int status = group_flush_out(g, &job->problem);
 
     if (status == OK)
         status = store_run_find(g->conn, job->run, &row, &found, &job->problem);
