@@ -57,6 +57,7 @@ int api_batches_post_start(struct request *q, struct problem *p)
     rc = decode_records(q->body, q->body_size, kind, &q->app->limits, &q->arena, &work->records, p);
     if (rc != OK)
         return rc;
+    request_body_done(q);         /* all that is needed of it was copied: while it waits it takes no room */
     struct job *job = &work->job; /* field by field: its problem is large, and set whole where it arises */
     job->kind = JOB_BATCHES;
     job->now = q->now;

@@ -33,10 +33,14 @@
 
 enum {
     IDLE_S = 75,
-    DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
-    DRAIN_S = 20,            /* for what handlers are at */
-    DRAIN_BODY_S = 2,        /* for bodies still arriving */
-    DRAIN_SEND_S = 5         /* for answers on their way */
+    DISCARD_MAX = 64 * 1024,       /* a refused body this small is read away: the connection lives on */
+    GATE_FROM = 16 * 1024,         /* bodies this small, decoded, are not worth counting */
+    GATE_BYTES = 16 * 1024 * 1024, /* decoded, of all requests between the last byte of the body and the answer */
+    GATE_FACTOR = 3,               /* what decoding makes of a byte, about */
+    GATE_GZIP_FACTOR = 8,          /* and unpacking */
+    DRAIN_S = 20,                  /* for what handlers are at */
+    DRAIN_BODY_S = 2,              /* for bodies still arriving */
+    DRAIN_SEND_S = 5               /* for answers on their way */
 };
 
 /* A connection on its way from the listener's thread to its network thread. */
@@ -130,6 +134,16 @@ static void resume(struct loop_mail *mail)
     MHD_resume_connection(x->mhd);
 }
 
+void request_body_done(struct request *q)
+{
+    struct exchange *x = q->http;
+
+    q->body = "";
+    q->body_size = 0;
+    if (x != NULL)
+        body_release(&x->body);
+}
+
 void http_resume(struct request *q)
 {
     struct exchange *x = q->http;
@@ -139,11 +153,34 @@ void http_resume(struct request *q)
     loop_post(x->network->loop, &x->mail);
 }
 
+/* The gate let it in: on its network thread it is dispatched again. */
+static void let_in(struct gate_ticket *ticket)
+{
+    struct exchange *x = (struct exchange *)(void *)((char *)ticket - offsetof(struct exchange, ticket));
+
+    x->mail.open = resume;
+    loop_post(x->network->loop, &x->mail);
+}
+
+/* May what the body holds be decoded now?  false: the connection sleeps until it may. */
+static bool may_decode(struct exchange *x)
+{
+    int64_t weight = (int64_t)x->body.size * GATE_FACTOR * (head_is_gzip(&x->q) ? GATE_GZIP_FACTOR : 1);
+
+    if (x->ticket.is_inside || x->body.size < GATE_FROM || gate_enter(&x->network->http->gate, &x->ticket, weight))
+        return true;
+    conn_phase(x->conn, CONN_WORKING, 0);
+    MHD_suspend_connection(x->mhd); /* whoever lets it in posts to this very thread, so that comes later */
+    return false;
+}
+
 /* The whole request is in. */
 static enum MHD_Result dispatch(struct exchange *x)
 {
     const struct route *route = x->q.route;
 
+    if (x->rc == OK && route->kind == ROUTE_ASYNC && !may_decode(x))
+        return MHD_YES;
     if (x->rc == OK && head_is_gzip(&x->q))
         x->rc = body_unpack(&x->body, x->network->http->limits->body_bytes, &x->problem);
     if (x->rc != OK)
@@ -208,6 +245,7 @@ static void free_exchange(struct exchange *x)
     body_release(&x->body);
     response_release(&x->r);
     arena_release(&x->q.arena);
+    gate_leave(&n->http->gate, &x->ticket);
     if (n->n_spare == SPARE_MAX) {
         free(x);
         return;
@@ -424,6 +462,7 @@ int http_start(struct http **out, const struct http_options *options, struct pro
     drain_init(&h->exchanges);
     h->limits = options->limits;
     h->app = options->app;
+    gate_init(&h->gate, GATE_BYTES, let_in);
     h->budget.max = options->limits->queue_bytes * 4 + options->limits->body_bytes;
 
     struct listener_options listen = {options->address, options->port, options->limits, on_accepted, h};
@@ -480,6 +519,7 @@ bool http_stop(struct http *h)
     for (unsigned i = 0; i < h->n_networks; i++)
         loop_free(h->network[i].loop);
     drain_release(&h->exchanges);
+    gate_release(&h->gate);
     free(h);
     return true;
 }

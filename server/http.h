@@ -85,6 +85,9 @@ void response_header_add(struct response *r, const char *name, const char *value
 /** request_arg(q, name): the value of a query parameter, NULL if it was not sent. */
 const char *request_arg(const struct request *q, const char *name);
 
+/** request_body_done(q): the body was read and is not needed any more; its memory is given back. */
+void request_body_done(struct request *q);
+
 struct http;
 
 struct http_options {

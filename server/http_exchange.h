@@ -10,6 +10,7 @@
 #include "http.h"
 #include "http_body.h"
 #include "http_drain.h"
+#include "http_gate.h"
 #include "http_guard.h"
 #include "http_listener.h"
 #include "http_loop.h"
@@ -37,6 +38,7 @@ struct exchange {
     struct conn *conn;
     struct work work;
     struct loop_mail mail; /* "resume me" */
+    struct gate_ticket ticket;
     enum exchange_state state;
     const char *target; /* in the library's buffer, undecoded until its callback returns */
     size_t target_size;
@@ -73,6 +75,7 @@ struct http {
     struct drain exchanges; /* from a complete header to the end of the answer */
     _Atomic bool quiet;
     struct body_budget budget;
+    struct gate gate; /* before large bodies are decoded */
     const struct limits *limits;
     struct app *app;
     struct listener *listener;

@@ -10,6 +10,7 @@
  * Between groups the writer removes deleted runs in small transactions and checkpoints.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,8 +204,10 @@ static void keep_house(struct ingest *in, bool idle)
     }
     if (store_checkpoint(in->store, idle, &p) != OK)
         log_event(LOG_ERROR, "checkpoint-failed", "%s", p.detail);
-    if (idle)
+    if (idle) {
         in->dirty = false;
+        malloc_trim(0); /* what a busy time took, of all threads */
+    }
 }
 
 /* ---- the thread ---- */

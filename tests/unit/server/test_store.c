@@ -423,3 +423,48 @@ Test(store, room_is_refused_where_the_disk_could_not_hold_the_rows)
     cr_assert_not(store_is_full(f.store));
     fixture_remove(&f);
 }
+
+/* As a process leaves them that is killed at this moment. */
+static void copy_file(const char *from, const char *to)
+{
+    static char data[1 << 20];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    size_t n = 0;
+
+    cr_assert(in != NULL && out != NULL, "%s", from);
+    while ((n = fread(data, 1, sizeof data, in)) > 0)
+        cr_assert_eq(fwrite(data, 1, n, out), n);
+    cr_assert(fclose(in) == 0 && fclose(out) == 0);
+}
+
+Test(store, every_commit_is_in_the_files_at_once_small_or_large_and_when_the_log_starts_over)
+{
+    static const size_t ROWS[] = {1, 3, 20000, 1, 60000, 2, 200000, 1, 5};
+    static int64_t step[200000];
+    struct fixture f, copy = {0};
+    struct problem p = {0};
+    int64_t next = 0;
+    char from[128], to[128];
+
+    fixture_folder(&f);
+    fixture_folder(&copy);
+    cr_assert_eq(store_open(&f.store, &(struct store_options){.path = f.path, .durability = STORE_FULL}, &p), OK);
+    snprintf(from, sizeof from, "%s-wal", f.path);
+    snprintf(to, sizeof to, "%s-wal", copy.path);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        for (size_t k = 0; k < ROWS[i]; k++)
+            step[k] = next++;
+        cr_assert_eq(store_begin(f.store, &p), OK);
+        cr_assert_eq(insert_steps(&f, step, ROWS[i], &p), OK, "%s", p.detail);
+        cr_assert_eq(store_commit(f.store, &p), OK, "%s", p.detail);
+        copy_file(f.path, copy.path);
+        copy_file(from, to);
+        cr_assert_eq(store_open(&copy.store, &(struct store_options){.path = copy.path}, &p), OK, "%s", p.detail);
+        cr_assert_eq(store_reader_open(copy.store, &copy.reader, &p), OK);
+        cr_assert_eq(stored_rows(&copy), (int)next, "commit %zu", i);
+        fixture_stop(&copy);
+        cr_assert_eq(store_checkpoint(f.store, i % 2 == 1, &p), OK, "%s", p.detail);
+    }
+    fixture_remove(&f);
+    fixture_remove(&copy);
+}
