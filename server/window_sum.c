@@ -107,9 +107,27 @@ int window_sum_add(struct window_sum *w, const struct batch_row *b, bool new_ste
     return OK;
 }
 
+/* In order of key: is this the first batch of its step? */
+static bool begins_step(const struct window_sum *w, const struct batch_row *b)
+{
+    return w->sum.batches == 0 || b->key.step != w->row.last_step;
+}
+
 int window_sum_next(struct window_sum *w, const struct batch_row *b)
 {
-    return window_sum_add(w, b, w->sum.batches == 0 || b->key.step != w->row.last_step);
+    return window_sum_add(w, b, begins_step(w, b));
+}
+
+int window_sum_own(struct window_sum *w, const struct batch_row *b, double primary)
+{
+    bool first = w->sum.batches == 0, new_step = begins_step(w, b);
+    int status = state_add_own(&w->sum, &b->key, b->samples, b->state, b->state_size);
+
+    if (status != OK)
+        return status;
+    widen(&w->row, first, b->key.step, b->key.step, b->logged_at, primary, primary);
+    w->row.steps += new_step;
+    return OK;
 }
 
 int window_sum_merge(struct window_sum *w, const struct rollup_row *part)

@@ -33,11 +33,14 @@ void window_sum_begin(struct window_sum *w, int64_t epoch, int64_t level, int64_
 /**
  * window_sum_add(w, b, new_step): one batch.  new_step: its step is not in the window yet.
  * window_sum_next(w, b): the next batch in order of key, which tells by itself.
+ * window_sum_own(w, b, primary): the next batch in order of key, packed by this very process (see state_add_own()), whose
+ *     state_primary() is known.
  * window_sum_merge(w, part): a whole row, with none of the steps that are there.
  * Statuses of lib/; ERR_CORRUPT for a state that is not of this series.
  */
 int window_sum_add(struct window_sum *w, const struct batch_row *b, bool new_step);
 int window_sum_next(struct window_sum *w, const struct batch_row *b);
+int window_sum_own(struct window_sum *w, const struct batch_row *b, double primary);
 int window_sum_merge(struct window_sum *w, const struct rollup_row *part);
 
 /** window_sum_row(w, row): the row, without ranks and revision; its state is borrowed until the next call. */
