@@ -45,7 +45,7 @@ EMBED_FILES := $(WEB_FILES) $(wildcard schema/sqlite/*.sql) schema/openapi.yaml
 
 # ---- packages; only what is missing is installed ----
 BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libsqlite3-dev libcjson-dev libgnutls28-dev zlib1g-dev
-TEST_PACKAGES := libcriterion-dev python3 chromium curl sqlite3
+TEST_PACKAGES := libcriterion-dev g++ python3 chromium curl sqlite3
 INTEGRATION_PACKAGES := python3 python3-venv python3-torch
 CHECK_PACKAGES := clang-format cppcheck
 
@@ -53,7 +53,7 @@ include tests/tests.mk
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile tests/tests.mk tests/bench/bench.mk | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile tests/tests.mk tests/client_c/client_c.mk tests/bench/bench.mk | sed 's/:.*## /\t/' | expand -t 16
 
 # $(call install,PACKAGES): Debian packages that are not there yet, with sudo when not root
 define install

@@ -8,6 +8,7 @@ UNIT_LIB := $(OUT)/tests/unit_lib
 UNIT_SERVER := $(OUT)/tests/unit_server
 TEST_CFLAGS = -std=c11 -g $(OPT) -Wall -Wextra $(SANFLAGS) -D_GNU_SOURCE -Ilib -MMD -MP
 WEB_TEST_DEPS := tests/web/node_modules/.installed
+include tests/client_c/client_c.mk
 
 $(OUT)/tests/unit/lib/%.o: tests/unit/lib/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
@@ -38,10 +39,10 @@ RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test
 SHIM := $(OUT)/tests/faults/shim.so
 RUN_FAULTS := TALLY_BIN=$(abspath $(TALLY)) TALLY_SHIM=$(abspath $(SHIM)) python3 -m unittest discover -s tests/faults
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
-    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"client=$(RUN_CLIENT)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
+    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"client=$(RUN_CLIENT)" "client-c=$(RUN_CLIENT_C)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
 
 .PHONY: deps-test deps-check unit-lib unit-server api client faults web test test-integrations
-deps-test: deps-build deps-node
+deps-test: deps-build deps-node deps-client-c
 	$(call install,$(TEST_PACKAGES))
 deps-check:
 	$(call install,$(CHECK_PACKAGES))
@@ -77,18 +78,20 @@ web: build $(WEB_TEST_DEPS) ## the page in a real browser
 
 # Criterion cannot run under the thread sanitizer: SAN=thread builds the server and drives it over HTTP only.
 test: deps-test ## install what the tests need, build, run every suite
-	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(SHIM) $(WEB_TEST_DEPS))
+	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(SHIM) $(WEB_TEST_DEPS) $(CLIENT_C_PROGRAMS))
 	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
 
 .PHONY: check demo
 # What cppcheck 2.10 says of variables set through a pointer is left to -Wmaybe-uninitialized and the sanitizers.  The other
 # three are right once each: a waiter on the stack that outlives its job, an allocator on top of realloc, a length before a text.
 CPPCHECK_SUPPRESS := missingIncludeSystem uninitvar uninitStructMember ctuuninitvar autoVariables memleakOnRealloc pointerSize
-check: deps-build deps-check ## format, warnings as errors, cppcheck, layering
-	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/faults/*.[ch] tests/bench/*.[ch])
-	$(Q)$(MAKE) --no-print-directory $(TALLY)
+check: deps-build deps-check deps-client-c ## format, warnings as errors, cppcheck, layering
+	$(Q)clang-format --dry-run -Werror $(wildcard lib/*.[ch] server/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/faults/*.[ch] tests/bench/*.[ch] clients/c/*.[ch] clients/c/examples/*.c tests/client_c/*.c)
+	$(Q)$(MAKE) --no-print-directory $(TALLY) $(CLIENT_C_EXAMPLES)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 	    $(CPPCHECK_SUPPRESS:%=--suppress=%) -D__SIZEOF_INT128__=16 -Ilib -iquote server -iquote $(OUT)/gen lib server
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+	    $(CPPCHECK_SUPPRESS:%=--suppress=%) -Iclients/c clients/c
 	$(Q)GEN=$(OUT)/gen CC="$(CC)" sh tests/check/layering.sh
 demo: build ## train a real classifier that logs to a real server, and watch it live
 	$(call install,python3)
