@@ -69,6 +69,9 @@ int query_no_memory(struct problem *p);
  */
 int query_run_begin(struct request *q, bool need_stage, struct query_run *out, struct problem *p);
 void query_run_end(struct request *q, struct query_run *out);
+/** query_run_load(q, id, need_stage, out, p): the same for any run, within a snapshot of the caller's, who ends that
+ *  after query_run_end(). */
+int query_run_load(struct request *q, const char *id, bool need_stage, struct query_run *out, struct problem *p);
 
 /** query_series(run, name): the first series of that name in the stage, counts before all else; NULL if there is none.
  *  query_series_of(run, name, kind): the one of that kind. */
@@ -96,6 +99,13 @@ int query_unknown_name(const struct query_run *run, const char *name, struct pro
  */
 int query_metrics(struct request *q, const struct query_run *run, struct query_metric **out, size_t *n,
                   struct problem *p);
+
+/**
+ * query_metrics_there(q, run, text, out, n, p): the same for selectors as text, but one that this stage has nothing for
+ * has no series.  text NULL: what query_metrics() would take.  An unknown stage has none at all.
+ */
+int query_metrics_there(struct request *q, const struct query_run *run, const char *text, struct query_metric **out,
+                        size_t *n, struct problem *p);
 
 /**
  * query_basis(run, metrics, n): the series whose steps, batches and samples an answer shows: main

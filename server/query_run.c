@@ -35,14 +35,14 @@ static int add_series(void *context, const struct series_row *row)
     return OK;
 }
 
-static int find_run(struct request *q, struct query_run *out, struct problem *p)
+static int find_run(struct request *q, const char *id, struct query_run *out, struct problem *p)
 {
     bool found = false;
-    int rc = store_run_find(q->reader, q->run, &out->run, &found, p);
+    int rc = store_run_find(q->reader, id, &out->run, &found, p);
     if (rc != OK)
         return rc;
     if (!found)
-        return problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s on this server", q->run);
+        return problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s on this server", id);
     return OK;
 }
 
@@ -98,8 +98,15 @@ int query_run_begin(struct request *q, bool need_stage, struct query_run *out, s
     int rc = store_snapshot_begin(q->reader, p);
     if (rc != OK)
         return rc;
+    rc = query_run_load(q, q->run, need_stage, out, p);
     out->in_snapshot = true;
-    rc = find_run(q, out, p);
+    return rc;
+}
+
+int query_run_load(struct request *q, const char *id, bool need_stage, struct query_run *out, struct problem *p)
+{
+    memset(out, 0, sizeof *out);
+    int rc = find_run(q, id, out, p);
     if (rc != OK)
         return rc;
     struct series_list list = {.arena = &q->arena};

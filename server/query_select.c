@@ -141,8 +141,9 @@ static int resolve_metric(const struct query_run *run, struct query_metric *m, s
     return OK;
 }
 
-static int resolve_one(const struct query_run *run, const char *text, size_t length, struct query_metric *m,
-                       struct problem *p)
+/* may_lack: a stage without such a series is no error. */
+static int resolve_one(const struct query_run *run, const char *text, size_t length, bool may_lack,
+                       struct query_metric *m, struct problem *p)
 {
     char why[240] = "";
     memset(m, 0, sizeof *m);
@@ -152,7 +153,13 @@ static int resolve_one(const struct query_run *run, const char *text, size_t len
         return refuse(run, text, length, status, why, p);
     if (!run->stage_known)
         return OK;
-    return m->selector.is_mean ? resolve_mean(run, m, p) : resolve_metric(run, m, p);
+    struct problem lacks = {0};
+    struct problem *why_not = may_lack ? &lacks : p;
+    int rc = m->selector.is_mean ? resolve_mean(run, m, why_not) : resolve_metric(run, m, why_not);
+    if (rc == OK || !may_lack)
+        return rc;
+    m->series = NULL; /* metric_check() refuses a series that is there */
+    return OK;
 }
 
 /* accuracy of main, or the first weighted mean, or the first metric of the first series. */
@@ -173,11 +180,10 @@ static void default_selector(const struct query_run *run, char *out, size_t size
     }
 }
 
-int query_metrics(struct request *q, const struct query_run *run, struct query_metric **out, size_t *n,
-                  struct problem *p)
+static int resolve_all(struct request *q, const struct query_run *run, const char *text, bool may_lack,
+                       struct query_metric **out, size_t *n, struct problem *p)
 {
     char fallback[SELECTOR_TEXT_MAX];
-    const char *text = request_arg(q, "metric");
     if (text == NULL) {
         default_selector(run, fallback, sizeof fallback);
         text = fallback;
@@ -194,7 +200,7 @@ int query_metrics(struct request *q, const struct query_run *run, struct query_m
     size_t n_metrics = 0;
     for (;; text++) {
         size_t length = strcspn(text, ",");
-        int rc = resolve_one(run, text, length, &metrics[n_metrics], p);
+        int rc = resolve_one(run, text, length, may_lack, &metrics[n_metrics], p);
         if (rc != OK)
             return rc;
         bool repeated = false;
@@ -209,6 +215,18 @@ int query_metrics(struct request *q, const struct query_run *run, struct query_m
     *out = metrics;
     *n = n_metrics;
     return OK;
+}
+
+int query_metrics(struct request *q, const struct query_run *run, struct query_metric **out, size_t *n,
+                  struct problem *p)
+{
+    return resolve_all(q, run, request_arg(q, "metric"), false, out, n, p);
+}
+
+int query_metrics_there(struct request *q, const struct query_run *run, const char *text, struct query_metric **out,
+                        size_t *n, struct problem *p)
+{
+    return resolve_all(q, run, text, true, out, n, p);
 }
 
 int query_series_asked(const struct request *q, const struct query_run *run, enum kind kind, const char *what,

@@ -42,6 +42,7 @@ static const struct route ROUTES[] = {
     WORKER(GET,    "/api/v1/runs/{run}/calibration", READ, "stage epoch name format", api_calibration_get),
     WORKER(GET,    "/api/v1/runs/{run}/diagnosis", READ,   "stage epoch name format", api_diagnosis_get),
     WORKER(GET,    "/api/v1/runs",                 READ,   "project status tag q sort columns limit cursor format", api_runs_get),
+    WORKER(GET,    "/api/v1/compare",              READ,   "runs stage metric x from to points window group config zero_division format", api_compare_get),
     WORKER(GET,    "/api/v1/projects",             READ,   "", api_projects_get),
     INLINE(GET,    "/api/v1/metrics",              READ,   "", api_metrics_get),
     INLINE(GET,    "/api/v1/limits",               READ,   "", api_limits_get),

@@ -56,6 +56,7 @@ int api_run_patch(struct request *q, struct response *r, struct problem *p);
 int api_run_delete(struct request *q, struct response *r, struct problem *p);
 int api_run_rewind(struct request *q, struct response *r, struct problem *p);
 int api_runs_get(struct request *q, struct response *r, struct problem *p);
+int api_compare_get(struct request *q, struct response *r, struct problem *p);
 int api_projects_get(struct request *q, struct response *r, struct problem *p);
 int api_metrics_get(struct request *q, struct response *r, struct problem *p);
 int api_epochs_get(struct request *q, struct response *r, struct problem *p);

@@ -136,7 +136,8 @@ class Live(ApiTest):
         answers = [self.server.get(self.path(run)), self.server.get("/api/v1/runs"), self.server.get("/api/v1/projects"), self.server.get(self.path(run, "epochs"), metric="accuracy,loss"),
                    self.server.get(self.path(run, "steps"), metric="accuracy,loss"), self.server.get(self.path(run, "classes")), self.server.get(self.path(run, "confusion")),
                    self.server.get(self.path(run, "confusion"), form="dense"), self.server.get("/api/v1/metrics"),
-                   self.server.get(self.path(run, "curves")), self.server.get(self.path(run, "calibration")), self.server.get(self.path(run, "diagnosis"))]
+                   self.server.get(self.path(run, "curves")), self.server.get(self.path(run, "calibration")), self.server.get(self.path(run, "diagnosis")),
+                   self.server.get("/api/v1/compare", runs=run, x="epoch", group="config.lr", config="true", metric="accuracy,loss"), self.server.get("/api/v1/compare", runs=run)]
         for answer in answers:
             self.assertEqual(answer.status, 200, answer)
             forms = {"micro", "macro", "weighted", "none", "linear", "quadratic", "l1", "l2", "max"}  # keys of needs_by_task
