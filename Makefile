@@ -40,6 +40,7 @@ TALLY := $(OUT)/tally
 WEB_DEPS := web/node_modules/.installed
 WEB_NODE_FILES := web/node_modules/uplot/dist/uPlot.iife.min.js web/node_modules/uplot/dist/uPlot.min.css \
     web/node_modules/htm/preact/standalone.module.js
+ESBUILD := web/node_modules/.bin/esbuild
 WEB_FILES := $(wildcard web/*.html web/*.css web/*.svg web/src/*.js)
 EMBED_FILES := $(WEB_FILES) $(wildcard schema/sqlite/*.sql) schema/openapi.yaml
 
@@ -105,9 +106,9 @@ $(OUT)/server/%.o: server/%.c Makefile
 	$(Q)$(CC) $(SERVER_CFLAGS) -c -o $@ $<
 
 # embedded.S pulls each file in with .incbin; build_id.h holds the hash of all sources
-$(OUT)/gen/embedded.S: server/embed/embed.sh server/embed/strip_comments.sed $(WEB_DEPS) $(WEB_NODE_FILES) $(EMBED_FILES) $(LIB_SRC) $(SERVER_SRC)
+$(OUT)/gen/embedded.S: server/embed/embed.sh $(WEB_DEPS) $(WEB_NODE_FILES) $(EMBED_FILES) $(LIB_SRC) $(SERVER_SRC)
 	@mkdir -p $(@D)
-	$(Q)sh server/embed/embed.sh $(@D) $(EMBED_FILES) $(WEB_NODE_FILES) -- $(LIB_SRC) $(SERVER_SRC)
+	$(Q)ESBUILD=$(ESBUILD) sh server/embed/embed.sh $(@D) $(EMBED_FILES) $(WEB_NODE_FILES) -- $(LIB_SRC) $(SERVER_SRC)
 # written by the same command; without this line a parallel make may compile version.c with the id before
 $(OUT)/gen/build_id.h: $(OUT)/gen/embedded.S ;
 $(OUT)/gen/embedded.o: $(OUT)/gen/embedded.S
