@@ -8,6 +8,7 @@ import { parse, viewOf, write, INITIAL } from './url_state.js';
 import { Projects } from './projects.js';
 import { Runs } from './runs.js';
 import { Run } from './run.js';
+import { Compare } from './compare.js';
 import { setTheme, theme, THEMES } from './theme.js';
 import { Help, useHelp } from './help.js';
 
@@ -110,6 +111,8 @@ function View({ state }) {
     const view = viewOf(state);
     if (view === 'run')
         return html`<${Run} />`;
+    if (view === 'compare')
+        return html`<${Compare} />`;
     return view === 'runs' ? html`<${Runs} />` : html`<${Projects} />`;
 }
 

@@ -1,4 +1,4 @@
-// The only module that draws with uPlot: one chart of one metric.
+// One chart of one metric, drawn with uPlot.
 //
 // createChart(element, options) -> {update(data), moveCursor(delta), leave(), zoomAt(factor), picture(title), destroy()}
 // options: {unit, bounds, kind, log, onRead, onZoom, onReset}.  kind: of the axis (axis.js).
@@ -10,7 +10,7 @@
 // something is painted, so that a change between light and dark needs a redraw only.  The chart fills its element,
 // whose size the style sheet sets.
 
-import { clock, compact, number, span as spanOfTime } from './format.js';
+import { axesOf, colour, DRAG_MIN_PX, fontOf, keepUp, pictureOf } from './chart_parts.js';
 import { readAt, xRange, yRange } from './series.js';
 
 const { uPlot } = globalThis;
@@ -18,40 +18,10 @@ const { uPlot } = globalThis;
 // the order they are painted in: bands below lines, the epoch on top
 const COLUMNS = ['min', 'max', 'low', 'high', 'step', 'mean', 'epoch'];
 const EPOCH_MARKS_MAX = 80;
-const DRAG_MIN_PX = 6;
 const SYNC = 'tally';
-const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200,
-    ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map(days => days * 86400)];
-const FRACTIONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
-const INTEGERS = [1, 2, 5].flatMap((n, i, all) => Array.from({ length: 16 }, (_, k) => all[i] * 10 ** k)).sort((a, b) => a - b);
-
-function colour(element, name) {
-    return getComputedStyle(element).getPropertyValue(name).trim();
-}
-
-function percentLabels(splits) {
-    const digits = splits.length > 1 && (splits[1] - splits[0]) * 100 < 0.999 ? (splits[1] - splits[0]) * 100 < 0.0999 ? 2 : 1 : 0;
-    return splits.map(v => `${(v * 100).toFixed(digits)}\u00a0%`);
-}
-
-// how the labels of an axis are made, and at what distances
-const LABELS = {
-    step: { incrs: INTEGERS, values: (u, splits) => splits.map(compact) },
-    epoch: { incrs: INTEGERS, values: (u, splits) => splits.map(compact) },
-    relative: { incrs: [...FRACTIONS, ...SECONDS], values: (u, splits) => splits.map(spanOfTime) },
-    time: { incrs: [...FRACTIONS, ...SECONDS], values: (u, splits) => splits.map(s => clock(s * 1000, splits[splits.length - 1] - splits[0])) }
-};
-
-// on a logarithmic axis 1, 2 and 5 of each decade, so that they stay apart
-function logLabels(splits, log) {
-    const isRound = v => [1, 2, 5].some(n => Math.abs(v / 10 ** Math.floor(Math.log10(v * 1.0001)) - n) < 1e-6);
-    const all = !log || splits.filter(v => v !== null && isRound(v)).length < 2;
-    return splits.map(v => v === null || !all && !isRound(v) ? '' : number(v));
-}
 
 export function createChart(element, { unit, bounds, kind = 'step', log = false, onRead, onZoom, onScale, onReset }) {
     const css = name => colour(element, name);
-    const font = `12px ${getComputedStyle(element).fontFamily}`;
     const invisible = { stroke: 'transparent', points: { show: false } };
     const stepped = uPlot.paths.stepped({ align: 1 });
     let data = null;
@@ -71,7 +41,7 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         ctx.save();
         ctx.strokeStyle = css('--chart-epoch-mark');
         ctx.fillStyle = css('--text-muted');
-        ctx.font = `${11 * ratio}px ${getComputedStyle(element).fontFamily}`;
+        ctx.font = fontOf(element, 11 * ratio);
         ctx.textAlign = 'left';
         ctx.textBaseline = 'bottom';
         ctx.lineWidth = ratio;
@@ -124,14 +94,6 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         onZoom(positionAt(left), positionAt(left + width));
     }
 
-    function axis(extra) {
-        return {
-            stroke: () => css('--text-muted'), font, labelFont: font,
-            grid: { stroke: () => css('--chart-grid'), width: 1 },
-            ticks: { show: false }, gap: 6, ...extra
-        };
-    }
-
     function build() {
         const options = {
             width: element.clientWidth, height: element.clientHeight,
@@ -141,14 +103,7 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
                 x: { time: false, range: () => xRange(data) ?? [0, 1] },
                 y: { distr: log ? 3 : 1, range: () => yRange(data, bounds) ?? (log ? [0.1, 1] : [0, 1]) }
             },
-            axes: [
-                axis({ ...LABELS[kind], space: kind === 'time' ? 90 : 60, size: 30 }),
-                axis({
-                    space: 36,
-                    values: (u, splits) => unit === 'percent' ? percentLabels(splits) : logLabels(splits, log),
-                    size: (u, labels) => labels ? 14 + 7 * Math.max(3, ...labels.map(l => l.length)) : 50
-                })
-            ],
+            axes: axesOf(element, { kind, unit, log }),
             series: [{}, invisible, invisible,
                 { ...invisible, paths: stepped }, { ...invisible, paths: stepped },
                 { stroke: () => css('--series-step'), width: 1.25, points: { size: 4, fill: () => css('--series-step') } },
@@ -173,13 +128,7 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         plot = new uPlot(options, columnsOf(data), element);
     }
 
-    const repaint = () => plot?.redraw(false, true);
-    addEventListener('themechange', repaint);
-    const observer = new ResizeObserver(() => {
-        if (plot && element.clientWidth > 0 && (plot.width !== element.clientWidth || plot.height !== element.clientHeight))
-            plot.setSize({ width: element.clientWidth, height: element.clientHeight });
-    });
-    observer.observe(element);
+    const stop = keepUp(element, () => plot);
 
     return {
         update(next) {
@@ -204,27 +153,13 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         },
         /** What is painted, on a ground and under a title: a canvas. */
         picture(title) {
-            const { canvas } = plot.ctx;
-            const ratio = uPlot.pxRatio;
-            const head = 34 * ratio;
-            const out = document.createElement('canvas');
-            out.width = canvas.width;
-            out.height = canvas.height + head;
-            const ctx = out.getContext('2d');
-            ctx.fillStyle = css('--surface');
-            ctx.fillRect(0, 0, out.width, out.height);
-            ctx.fillStyle = css('--text');
-            ctx.font = `600 ${15 * ratio}px ${getComputedStyle(element).fontFamily}`;
-            ctx.fillText(title, 14 * ratio, 22 * ratio, out.width - 28 * ratio);
-            ctx.drawImage(canvas, 0, head);
-            return out;
+            return pictureOf(element, plot.ctx.canvas, uPlot.pxRatio, title);
         },
         leave() {
             plot?.setCursor({ left: -10, top: -10 }, true, true);
         },
         destroy() {
-            observer.disconnect();
-            removeEventListener('themechange', repaint);
+            stop();
             plot?.destroy();
         }
     };

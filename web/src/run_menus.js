@@ -39,15 +39,21 @@ export function Menus({ data, withMetrics }) {
     </div>`;
 }
 
+/** Over how many steps each value is taken. */
+export function WindowMenu() {
+    const { state, go } = usePlace();
+    const windows = state.window === '' || WINDOWS.includes(state.window) ? WINDOWS : [...WINDOWS, state.window].sort((a, b) => a - b);
+    return html`<${Select} label="Step values" value=${String(state.window)} onChange=${value => go({ ...state, window: value === '' ? '' : Number(value) })}
+        options=${[{ value: '', label: 'each step' }, ...windows.map(w => ({ value: String(w), label: `last ${integer(w)} steps` }))]} />`;
+}
+
 /** How all charts of the page show their x and y. */
 export function ChartMenus({ hasMeans }) {
     const { state, go } = usePlace();
-    const windows = state.window === '' || WINDOWS.includes(state.window) ? WINDOWS : [...WINDOWS, state.window].sort((a, b) => a - b);
     const isZoomed = state.from !== '' || state.to !== '';
     return html`<div class="menus chart-menus">
         <${Select} label="X axis" value=${state.x} onChange=${value => go({ ...state, x: value })} options=${AXES} />
-        <${Select} label="Step values" value=${String(state.window)} onChange=${value => go({ ...state, window: value === '' ? '' : Number(value) })}
-            options=${[{ value: '', label: 'each step' }, ...windows.map(w => ({ value: String(w), label: `last ${integer(w)} steps` }))]} />
+        <${WindowMenu} />
         ${hasMeans && html`<label class="check"><input type="checkbox" name="log" checked=${state.log} onChange=${event => go({ ...state, log: event.target.checked })} />
             Logarithmic y of the means</label>`}
         ${isZoomed ? html`<${Link} class="button" to=${{ ...state, from: '', to: '' }}>Whole run</${Link}>`

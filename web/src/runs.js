@@ -6,6 +6,7 @@ import { useAnswer, useLive, useNow, usePlace, useTitle } from './hooks.js';
 import { Link, Live, Status, Tags } from './parts.js';
 import { NoRuns } from './empty.js';
 import { More } from './more.js';
+import { parseRuns, RUNS_MAX } from './compare_model.js';
 import { VirtualTable } from './virtual.js';
 import { createRunsLoader, FIRST } from './runs_data.js';
 import { dateTime, flatten, integer, MISSING, number, percent, plural, relativeTime } from './format.js';
@@ -37,10 +38,21 @@ export function Runs() {
             <div class="list-menus">
                 <${Filter} error=${isRefused ? live.error.message : ''} />
                 <${Columns} columns=${columns} list=${list} />
+                <${Selected} />
                 <${More} name="runs of ${state.project}" paths=${[['runs', question]]} />
             </div>
             <${Table} list=${list} columns=${columns} near=${() => list.hasMore && wanted <= list.runs.length && setWanted(list.runs.length + 1)} />`}
     </${Live}>`;
+}
+
+// what is selected, in the order it was, and the way to its comparison
+function Selected() {
+    const { state, go } = usePlace();
+    const ids = parseRuns(state.select);
+    if (ids.length === 0)
+        return null;
+    return html`<${Link} class="button button-primary" to=${{ project: state.project, stage: state.stage, compare: ids.join(',') }}>Compare ${plural(ids.length, 'run')}</${Link}>
+        <button type="button" class="button" onClick=${() => go({ ...state, select: '' }, { replace: true })}>Clear</button>`;
 }
 
 function Filter({ error }) {
@@ -93,11 +105,20 @@ function Columns({ columns, list }) {
 }
 
 function Table({ list, columns, near }) {
-    const { state } = usePlace();
+    const { state, go } = usePlace();
     const now = useNow();
     const stage = sortStage(list.runs, state.stage);
     const usual = [['Last epoch', 'epoch'], ['Samples', 'samples'], ['Accuracy', 'accuracy'], ['Macro accuracy', 'accuracy.macro'], ['Loss', 'loss']];
+    const selected = parseRuns(state.select);
+    const toggle = id => {
+        const ids = selected.includes(id) ? selected.filter(other => other !== id) : [...selected, id].slice(-RUNS_MAX);
+        go({ ...state, select: ids.join(',') }, { replace: true });
+    };
+    const first = list.runs.slice(0, RUNS_MAX).map(run => run.id);
+    const all = first.every(id => selected.includes(id));
     const head = html`<thead><tr>
+        <th scope="col" class="pick"><input type="checkbox" checked=${all} aria-label=${`Select the first ${first.length} runs`} title="Select the first ${first.length}"
+            onChange=${() => go({ ...state, select: all ? '' : first.join(',') }, { replace: true })} /></th>
         <${Header} name="Name" key_="name" /><${Header} name="Status" key_="status" />
         ${columns.length > 0 ? columns.map(c => html`<${Header} key=${c} name=${columnTitle(c)} key_=${c} numeric=${c !== TAGS} />`)
             : html`<th scope="col">Stage</th>${usual.map(([name, field]) => html`<${Header} key=${field} name=${name} key_=${sortKey(stage, field)} stage=${stage} numeric />`)}`}
@@ -105,8 +126,8 @@ function Table({ list, columns, near }) {
     </tr></thead>`;
     if (list.runs.length === 0)
         return html`<p class="muted empty-list">No run fits the filter. <${Link} to=${{ ...state, q: '' }}>Show all</${Link}></p>`;
-    return html`<${VirtualTable} label="Runs" className="runs" head=${head} rows=${list.runs} columns=${columns.length > 0 ? columns.length + 3 : 9} rowHeight=${ROW_PX} near=${near}
-        row=${run => html`<${Row} key=${run.id} run=${run} columns=${columns} stage=${state.stage} now=${now} />`} />`;
+    return html`<${VirtualTable} label="Runs" className="runs" head=${head} rows=${list.runs} columns=${columns.length > 0 ? columns.length + 4 : 10} rowHeight=${ROW_PX} near=${near}
+        row=${run => html`<${Row} key=${run.id} run=${run} columns=${columns} stage=${state.stage} now=${now} picked=${selected.includes(run.id)} toggle=${toggle} />`} />`;
 }
 
 // stage: sorting by a metric compares one stage, so the link fixes it.  With Shift the key comes second.
@@ -127,8 +148,9 @@ function Header({ name, key_, stage, numeric }) {
     </th>`;
 }
 
-function Row({ run, columns, stage, now }) {
+function Row({ run, columns, stage, now, picked, toggle }) {
     return html`<tr>
+        <td class="pick"><input type="checkbox" checked=${picked} aria-label="Select ${run.name || run.id}" onChange=${() => toggle(run.id)} /></td>
         <th scope="row"><div class="run-name">
             <${Link} to=${{ run: run.id }} dir="auto" title=${run.name || run.id}>${run.name || run.id}</${Link}>
             <div class="run-more">${run.name && run.name !== run.id && html`<span class="run-id mono">${run.id}</span>`}<${Tags} tags=${run.tags} /></div>

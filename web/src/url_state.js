@@ -14,6 +14,8 @@ function matching(pattern) {
     return text => pattern.test(text) ? text : null;
 }
 
+const IDS = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(,[A-Za-z0-9][A-Za-z0-9._-]{0,127})*$/;
+
 function text(length) {
     return value => value.length > 0 && value.length <= length && !/[\u0000-\u001f\u007f]/.test(value) ? value : null;
 }
@@ -39,6 +41,11 @@ export const PARAMETERS = Object.freeze({
     sort: { initial: '-created_at', read: matching(SORT) },
     q: { initial: '', read: text(512) },
     columns: { initial: '', read: text(1024) },
+    select: { initial: '', read: matching(IDS) },       // runs, in the order they were selected
+    // a comparison
+    compare: { initial: '', read: matching(IDS) },
+    baseline: { initial: '', read: matching(ID) },
+    group: { initial: '', read: text(256) },            // a key of the configs
     more: { initial: false, read: value => flag(value) && true },
     // a run: which view of it, and what it shows
     view: { initial: 'charts', read: oneOf('charts', 'classes', 'confusion', 'curves') },
@@ -86,6 +93,8 @@ export function write(state) {
 export function viewOf(state) {
     if (state.run !== '')
         return 'run';
+    if (state.compare !== '')
+        return 'compare';
     return state.project !== '' ? 'runs' : 'projects';
 }
 

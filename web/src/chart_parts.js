@@ -1,0 +1,87 @@
+// What the charts have in common: labels of the axes, colours, and a painted picture of a plot.
+
+import { clock, compact, number, span as spanOfTime } from './format.js';
+
+export const DRAG_MIN_PX = 6;
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200,
+    ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map(days => days * 86400)];
+const FRACTIONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+const INTEGERS = [1, 2, 5].flatMap((n, i, all) => Array.from({ length: 16 }, (_, k) => all[i] * 10 ** k)).sort((a, b) => a - b);
+
+/** A variable of the style sheet, as it is now. */
+export function colour(element, name) {
+    return getComputedStyle(element).getPropertyValue(name).trim();
+}
+
+export const fontOf = (element, size = 12) => `${size}px ${getComputedStyle(element).fontFamily}`;
+
+function percentLabels(splits) {
+    const digits = splits.length > 1 && (splits[1] - splits[0]) * 100 < 0.999 ? (splits[1] - splits[0]) * 100 < 0.0999 ? 2 : 1 : 0;
+    return splits.map(v => `${(v * 100).toFixed(digits)}\u00a0%`);
+}
+
+// on a logarithmic axis 1, 2 and 5 of each decade, so that they stay apart
+function logLabels(splits, log) {
+    const isRound = v => [1, 2, 5].some(n => Math.abs(v / 10 ** Math.floor(Math.log10(v * 1.0001)) - n) < 1e-6);
+    const all = !log || splits.filter(v => v !== null && isRound(v)).length < 2;
+    return splits.map(v => v === null || !all && !isRound(v) ? '' : number(v));
+}
+
+const COUNTED = { incrs: INTEGERS, values: (u, splits) => splits.map(compact) };
+// how the labels of an x axis are made, and at what distances
+const LABELS = {
+    step: COUNTED, epoch: COUNTED, samples: COUNTED,
+    relative: { incrs: [...FRACTIONS, ...SECONDS], values: (u, splits) => splits.map(spanOfTime) },
+    time: { incrs: [...FRACTIONS, ...SECONDS], values: (u, splits) => splits.map(s => clock(s * 1000, splits[splits.length - 1] - splits[0])) }
+};
+
+/** The two axes of a plot.  kind: of x (axis.js). */
+export function axesOf(element, { kind, unit, log }) {
+    const css = name => colour(element, name);
+    const font = fontOf(element);
+    const axis = extra => ({
+        stroke: () => css('--text-muted'), font, labelFont: font,
+        grid: { stroke: () => css('--chart-grid'), width: 1 },
+        ticks: { show: false }, gap: 6, ...extra
+    });
+    return [
+        axis({ ...LABELS[kind], space: kind === 'time' ? 90 : 60, size: 30 }),
+        axis({
+            space: 36,
+            values: (u, splits) => unit === 'percent' ? percentLabels(splits) : logLabels(splits, log),
+            size: (u, labels) => labels ? 14 + 7 * Math.max(3, ...labels.map(l => l.length)) : 50
+        })
+    ];
+}
+
+/** What a plot's canvas shows, on a ground and under a title: a canvas. */
+export function pictureOf(element, canvas, ratio, title) {
+    const head = 34 * ratio;
+    const out = document.createElement('canvas');
+    out.width = canvas.width;
+    out.height = canvas.height + head;
+    const ctx = out.getContext('2d');
+    ctx.fillStyle = colour(element, '--surface');
+    ctx.fillRect(0, 0, out.width, out.height);
+    ctx.fillStyle = colour(element, '--text');
+    ctx.font = `600 ${fontOf(element, 15 * ratio)}`;
+    ctx.fillText(title, 14 * ratio, 22 * ratio, out.width - 28 * ratio);
+    ctx.drawImage(canvas, 0, head);
+    return out;
+}
+
+/** Keep a plot as large as its element, and paint it anew when the colours change: returns the end of it. */
+export function keepUp(element, plotOf) {
+    const repaint = () => plotOf()?.redraw(false, true);
+    const observer = new ResizeObserver(() => {
+        const plot = plotOf();
+        if (plot && element.clientWidth > 0 && (plot.width !== element.clientWidth || plot.height !== element.clientHeight))
+            plot.setSize({ width: element.clientWidth, height: element.clientHeight });
+    });
+    addEventListener('themechange', repaint);
+    observer.observe(element);
+    return () => {
+        observer.disconnect();
+        removeEventListener('themechange', repaint);
+    };
+}
