@@ -15,7 +15,8 @@ const COLOURS = ['--series-epoch', '--series-mean', '--line-c', '--mark', '--ser
 const POINTS_MAX = 40; // entries of a line that are dots too
 
 export function createLines(element, { unit, log, kind, onRead, onZoom, onScale, onReset }) {
-    const css = name => colour(element, name);
+    let palette = []; // read once a painting: asking for a style of 200 lines each costs more than the lines
+    const readPalette = () => { palette = COLOURS.map(name => colour(element, name)); };
     const above = document.createElement('canvas');
     let data = null;
     let plot = null;
@@ -27,7 +28,7 @@ export function createLines(element, { unit, log, kind, onRead, onZoom, onScale,
         return low < high ? [low, high] : [low - 1, high + 1];
     };
     const signature = ({ x, lines }) => JSON.stringify([x.length > POINTS_MAX, lines.map(l => [l.name, l.colour, l.dash, l.width, l.alpha])]);
-    const strokeOf = line => css(COLOURS[line.colour]) + (line.alpha ? Math.round(line.alpha * 255).toString(16).padStart(2, '0') : '');
+    const strokeOf = line => palette[line.colour] + (line.alpha ? Math.round(line.alpha * 255).toString(16).padStart(2, '0') : '');
 
     // draw the line that is read once more, thicker, and a dot where it is read
     function highlight() {
@@ -40,7 +41,7 @@ export function createLines(element, { unit, log, kind, onRead, onZoom, onScale,
         const line = read && data.lines[read.line];
         if (!line)
             return;
-        ctx.strokeStyle = ctx.fillStyle = css(COLOURS[line.colour]);
+        ctx.strokeStyle = ctx.fillStyle = palette[line.colour];
         ctx.lineWidth = 3.5 * ratio;
         ctx.lineJoin = 'round';
         ctx.beginPath();
@@ -78,6 +79,7 @@ export function createLines(element, { unit, log, kind, onRead, onZoom, onScale,
     }
 
     function build() {
+        readPalette();
         const withPoints = data.x.length <= POINTS_MAX;
         plot = new uPlot({
             width: element.clientWidth, height: element.clientHeight, padding: [12, 12, 0, 0],
@@ -95,7 +97,7 @@ export function createLines(element, { unit, log, kind, onRead, onZoom, onScale,
                 drag: { x: true, y: false, setScale: false, dist: DRAG_MIN_PX }, points: { show: false },
                 bind: { dblclick: () => () => { onReset(); return null; } }
             },
-            hooks: { setSelect: [select], setCursor: [look], draw: [() => plot && highlight()] }
+            hooks: { drawClear: [readPalette], setSelect: [select], setCursor: [look], draw: [() => plot && highlight()] }
         }, columns(), element);
         above.className = 'chart-above';
         plot.over.append(above);

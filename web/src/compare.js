@@ -9,10 +9,12 @@ import { CompareChart } from './compare_chart.js';
 import { COMPARE_KEYS, createCompareLoader } from './compare_data.js';
 import { COLOURS, configTable, differenceOf, groupRows, lastOf, lineOf } from './compare_model.js';
 import { WindowMenu } from './run_menus.js';
+import { VirtualTable } from './virtual.js';
 import { difference, integer, inUnit, MISSING, number, plural } from './format.js';
 
 const POLL_MS = 2000;
 const POLL_ENDED_MS = 5000;
+const ROW_PX = 41;
 
 export function Compare() {
     const { state } = usePlace();
@@ -105,13 +107,11 @@ function Table({ data }) {
     const header = (key, name, numeric, title) => html`<th scope="col" class=${numeric ? 'numeric' : ''} title=${title} aria-sort=${sort.key !== key ? 'none' : sort.descending ? 'descending' : 'ascending'}>
         <button type="button" class="head-button" onClick=${() => setSort({ key, descending: sort.key === key ? !sort.descending : numeric })}>${name}<span class="sort" aria-hidden="true">${sort.key === key ? sort.descending ? '\u2193' : '\u2191' : ''}</span></button></th>`;
     const withInterval = ends.some(e => typeof e?.low === 'number');
-    return html`<section><h2>Runs</h2>
-        <div class="table-scroll table-tall" tabindex="0" role="region" aria-label="Runs compared"><table class="compared">
-            <thead><tr>${header('name', 'Run')}<th scope="col">Baseline</th><th scope="col" class="numeric">Epoch</th>${header('value', data.title, true)}
+    const head = html`<thead><tr>${header('name', 'Run')}<th scope="col">Baseline</th><th scope="col" class="numeric">Epoch</th>${header('value', data.title, true)}
                 ${withInterval && html`<th scope="col" class="numeric">95\u00a0% interval</th>`}
                 ${base >= 0 && header('gap', 'Difference', true)}
-                ${config.keys.map(key => html`<th scope="col" key=${key} class="mono" dir="auto">${key}</th>`)}<th scope="col"><span class="hidden">Remove</span></th></tr></thead>
-            <tbody>${rows.map(row => html`<tr key=${row.run.run}>
+                ${config.keys.map(key => html`<th scope="col" key=${key} class="mono" dir="auto">${key}</th>`)}<th scope="col"><span class="hidden">Remove</span></th></tr></thead>`;
+    const draw = row => html`<tr key=${row.run.run}>
                 <th scope="row"><${Swatch} ...${groupOf.size > 0 ? { colour: groupOf.get(row.run.run) % COLOURS, dash: [] } : lineOf(row.index)} />
                     <${Link} to=${{ run: row.run.run, stage: data.stage }} dir="auto" title=${row.name === row.run.run ? row.name : `${row.name} (${row.run.run})`}>${row.name}</${Link}></th>
                 <td><input type="radio" name="baseline" aria-label="Baseline: ${row.name}" checked=${row.i === base} onClick=${() => go({ ...state, baseline: row.i === base ? '' : row.run.run })} /></td>
@@ -122,8 +122,10 @@ function Table({ data }) {
                     ${row.gap.low !== null && html` <small class=${row.gap.low > 0 || row.gap.high < 0 ? '' : 'muted'}>${range(row.gap.low, row.gap.high, unit, (v, u) => difference(v, u).replace('\u00a0points', ''))}</small>`}`}</td>`}
                 ${config.keys.map(key => html`<td key=${key} class="mono" dir="auto">${row.config.get(key) ?? html`<span class="muted">${MISSING}</span>`}</td>`)}
                 <td><button type="button" class="head-button" aria-label="Leave out ${row.name}" onClick=${() => go({ ...state, compare: ids.filter(id => id !== row.run.run).join(',') })}>\u00d7</button></td>
-            </tr>`)}</tbody>
-        </table></div>
+            </tr>`;
+    return html`<section><h2>Runs</h2>
+        <${VirtualTable} label="Runs compared" className="compared" head=${head} rows=${rows} row=${draw} rowHeight=${ROW_PX}
+            columns=${5 + (withInterval ? 1 : 0) + (base >= 0 ? 1 : 0) + config.keys.length} />
         <p class="muted note">Values of the last epoch of each run. ${base >= 0 && withInterval ? 'The interval of a difference (95\u00a0%) takes the samples of the two runs as independent; where it holds 0 it is grey. ' : ''}
             ${config.keys.length > 0 ? `Config: the keys that differ; ${plural(config.same, 'other key')} ${config.same === 1 ? 'is' : 'are'} the same in all.` : 'Their configs do not differ.'}</p>
     </section>`;

@@ -20,7 +20,7 @@ const POLL_ENDED_MS = 5000;
 export function Run() {
     const { state } = usePlace();
     const load = useMemo(() => createLoader(api.get), [state.run]);
-    const interval = data => data?.run.status === 'running' ? POLL_RUNNING_MS : POLL_ENDED_MS;
+    const interval = data => data?.isPartial ? 0 : data?.run.status === 'running' ? POLL_RUNNING_MS : POLL_ENDED_MS;
     const live = useLive(signal => load(state, signal), interval, VIEW_KEYS.map(key => state[key]));
     const name = live.data?.run.name || state.run;
     useTitle(name);

@@ -7,6 +7,7 @@ import { path, runPath } from './api.js';
 const POINTS = 1000;
 const MEANS_SHOWN = 6;     // charts of weighted means at first; the rest on request
 const SELECTORS_MAX = 24;  // in one question: keeps addresses short
+const LONG = 20000;        // batches whose mean of steps takes the server a while, on the first ask
 const KNOWN_MAX = 32;      // answers kept of one state of a run
 
 /** What of the URL decides which numbers are asked for. */
@@ -14,25 +15,28 @@ export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view'
 
 /**
  * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen, views,
- * view, steps, epochs, origin}.  state: of the URL.  The same object comes back while
+ * view, steps, epochs, origin, isPartial}.  state: of the URL.  The same object comes back while
  * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has nothing but means.
  * origin: when the stage began, ms.  views: those that the
  * stage has; view: the one asked for if it is among them.  steps null where the view shows none.
+ * isPartial: the epochs of a long run have no mean of steps yet; load again at once.
  */
 export function createLoader(get) {
     let last = null; // {run (the answer), view (what of the URL matters), data}
     let catalogue = null;
+    const seen = new Set(); // the metrics whose mean of steps was asked for
     let answers = { run: null, stage: null, known: new Map() }; // what the same run has been asked: a zoom asks for steps only
 
     return async function load(state, signal) {
         const view = JSON.stringify(VIEW_KEYS.map(key => state[key]));
         // another choice is answered from the run as it was a moment ago; the next pulse looks again
+        const isSecond = last?.view === view && last.data.isPartial;
         const [run, metrics] = await Promise.all([
-            last && last.view !== view ? last.run : get(runPath(state.run), signal),
+            last && (last.view !== view || isSecond) ? last.run : get(runPath(state.run), signal),
             catalogue ?? get('/api/v1/metrics', signal).then(readCatalogue)
         ]);
         catalogue = metrics;
-        if (last && last.run === run && last.view === view)
+        if (last && last.run === run && last.view === view && !isSecond)
             return last.data;
         const stage = chooseStage(run, state.stage);
         if (answers.run !== run || answers.stage !== stage)
@@ -45,7 +49,7 @@ export function createLoader(get) {
             known.set(question, answer);
             return answer;
         };
-        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, origin: undefined };
+        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, origin: undefined, isPartial: false };
         if (stage !== null) {
             const series = seriesOf(run, stage);
             data.heads = series.heads;
@@ -54,14 +58,17 @@ export function createLoader(get) {
             data.views = viewsOf(data.chosen);
             data.view = data.views.some(v => v.view === state.view) ? state.view : 'charts';
             data.shown = data.view !== 'charts' ? [] : state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
+            const mean = `${stage} ${data.chosen?.selector}`;
+            data.isPartial = !isSecond && data.view === 'charts' && data.chosen?.series.batches > LONG && !seen.has(mean);
             Object.assign(data, await numbers(once, data, state));
+            seen.add(mean);
         }
         last = { run, view, data };
         return data;
     };
 }
 
-async function numbers(once, { run, stage, chosen, shown, view }, state) {
+async function numbers(once, { run, stage, chosen, shown, view, isPartial }, state) {
     const selectors = [...chosen ? [chosen.selector] : [], ...shown.map(s => meanSelector(s.name))];
     const question = (rest, part, query) => path(runPath(run.id, rest), { stage, metric: part.join(','), ...query });
     const ask = async (rest, query) => {
@@ -76,7 +83,7 @@ async function numbers(once, { run, stage, chosen, shown, view }, state) {
     const zoom = { from: state.from, to: state.to, points: POINTS, window: state.window };
     const isCharts = view === 'charts';
     const [epochs, steps, first] = await Promise.all([
-        ask('/epochs', {}),
+        ask('/epochs', isPartial ? { mean_of_steps: 'false' } : {}),
         isCharts ? ask('/steps', zoom) : null,
         // the relative time counts from the start of the stage, which a zoom may not hold
         isCharts && state.x === 'relative' && state.from !== '' ? once(question('/steps', selectors.slice(0, 1), { points: 1 })) : null

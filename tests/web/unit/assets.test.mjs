@@ -32,6 +32,11 @@ test('the document has no inline script or style, and loads only its own assets'
     }
 });
 
+test('all modules are named in the document, so that none waits for another to name it', () => {
+    const named = [...read('index.html').matchAll(/<link rel="modulepreload" href="%ASSETS%web\/src\/([a-z_]+\.js)">/g)].map(m => m[1]);
+    assert.deepEqual(named, modules.filter(m => m !== 'app.js').sort());
+});
+
 test('no module makes markup from strings, and only the doors use their libraries', () => {
     for (const name of modules) {
         const source = read('src/' + name).replace(/\/\/.*$/gm, '').replace(/\/\*[^]*?\*\//g, '');

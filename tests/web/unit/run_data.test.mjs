@@ -94,3 +94,19 @@ test('a view that the stage has not is the charts; others need no steps', async 
     assert.equal(other.asked.filter(p => p.includes('/steps')).length, 0);
     assert.ok(asked.some(p => p.includes('/steps')));
 });
+
+test('a long run is shown before the mean of its steps is known, once for each metric', async () => {
+    const { asked, load } = server({ id: 'r', series: [series('main', 'confusion', { batches: 1e6 })] });
+    const epochs = () => asked.filter(p => p.includes('/epochs'));
+    const first = await load(state);
+    assert.equal(first.isPartial, true);
+    assert.match(epochs().at(-1), /mean_of_steps=false/);
+    const steps = asked.filter(p => p.includes('/steps')).length;
+    const second = await load(state);
+    assert.equal(second.isPartial, false);
+    assert.doesNotMatch(epochs().at(-1), /mean_of_steps/);
+    assert.equal(asked.filter(p => p.includes('/steps')).length, steps, 'the steps are known');
+    assert.equal(await load(state), second);
+    assert.equal((await load({ ...state, from: 3 })).isPartial, false, 'a zoom shows the mean at once');
+    assert.equal((await load({ ...state, metric: 'accuracy' })).isPartial, true);
+});
