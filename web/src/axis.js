@@ -9,16 +9,18 @@ const EDGE = 0.005; // zooming out, an edge that is nearly reached is reached
 export const AXES = Object.freeze([
     { value: 'step', label: 'Step' },
     { value: 'epoch', label: 'Epoch' },
+    { value: 'samples', label: 'Samples' },
     { value: 'relative', label: 'Time since the start' },
     { value: 'time', label: 'Wall time' }
 ]);
 
 /**
- * createAxis(kind, steps, spans, origin) -> {kind, forward(x), inverse(shown)}
+ * createAxis(kind, steps, spans, origin, whole) -> {kind, forward(x), inverse(shown)}
  * spans: of series.js.  origin: ms, where the relative time is 0 (default: the first entry).  Times are in seconds.
+ * whole: the steps of all of the stage, from which samples are counted (default: steps).
  */
-export function createAxis(kind, steps, spans, origin = steps.time?.[0] ?? 0) {
-    const knots = kind === 'epoch' ? epochKnots(spans)
+export function createAxis(kind, steps, spans, origin = steps.time?.[0] ?? 0, whole = steps) {
+    const knots = kind === 'epoch' ? epochKnots(spans) : kind === 'samples' ? sampleKnots(whole)
         : kind === 'step' ? [] : timeKnots(steps, kind === 'relative' ? origin : 0);
     if (knots.length === 0)
         return { kind, forward: x => x, inverse: shown => shown };
@@ -33,6 +35,19 @@ function epochKnots(spans) {
         push(knots, span.end, span.epoch + 1);
     }
     return knots;
+}
+
+// how many samples came before a position
+function sampleKnots({ x, samples = [] }) {
+    const knots = [];
+    let sum = 0;
+    x.forEach((position, i) => {
+        push(knots, position, sum);
+        sum += samples[i] ?? 0;
+    });
+    if (x.length > 0)
+        push(knots, x[x.length - 1] + 1, sum);
+    return sum > 0 ? knots : [];
 }
 
 function timeKnots(steps, origin) {

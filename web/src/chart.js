@@ -1,6 +1,6 @@
 // One chart of one metric, drawn with uPlot.
 //
-// createChart(element, options) -> {update(data), moveCursor(delta), leave(), zoomAt(factor), picture(title), destroy()}
+// createChart(element, options) -> {update(data), moveCursor(delta), leave(), zoomAt(factor), picture(title), svg(title), destroy()}
 // options: {unit, bounds, kind, log, onRead, onZoom, onReset}.  kind: of the axis (axis.js).
 // onRead(read, left) is told what stands under the cursor (series.js readAt) and where, in px; null when it leaves.
 // onZoom(low, high) asks for a zoom to positions, onScale(factor, centre) for one around a position or null.
@@ -10,7 +10,7 @@
 // something is painted, so that a change between light and dark needs a redraw only.  The chart fills its element,
 // whose size the style sheet sets.
 
-import { axesOf, colour, DRAG_MIN_PX, fontOf, keepUp, pictureOf } from './chart_parts.js';
+import { axesOf, colour, DRAG_MIN_PX, fontOf, keepUp, pictureOf, svgOf } from './chart_parts.js';
 import { readAt, xRange, yRange } from './series.js';
 
 const { uPlot } = globalThis;
@@ -154,6 +154,14 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         /** What is painted, on a ground and under a title: a canvas. */
         picture(title) {
             return pictureOf(element, plot.ctx.canvas, uPlot.pxRatio, title);
+        },
+        /** The same as SVG text. */
+        svg(title) {
+            return svgOf(element, plot, uPlot.pxRatio, title, {
+                bands: [{ upper: 2, lower: 1, fill: css('--series-step-band') }, { upper: 4, lower: 3, fill: css('--series-epoch-band'), isStairs: true }],
+                lines: [{ column: 5, stroke: css('--series-step'), width: 1.25 }, { column: 6, stroke: css('--series-mean'), width: 2, dash: [7, 5], isStairs: true },
+                    { column: 7, stroke: css('--series-epoch'), width: 3, isStairs: true }]
+            });
         },
         leave() {
             plot?.setCursor({ left: -10, top: -10 }, true, true);

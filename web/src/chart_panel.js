@@ -70,7 +70,7 @@ export function ChartPanel({ title, note, data, unit, bounds, size, epochName = 
             <h2 dir="auto">${title}</h2>${note && html`<span class="muted">${note}</span>`}
             <${Position} read=${read.read} data=${data} />
             <${More} name=${title} paths=${[['steps', paths.steps], ['epochs', paths.epochs]]}
-                asTable=${asTable} onTable=${() => setAsTable(!asTable)} picture=${asTable ? null : () => chart.current.picture(title)} />
+                asTable=${asTable} onTable=${() => setAsTable(!asTable)} picture=${asTable ? null : () => chart.current.picture(title)} svg=${asTable ? null : () => chart.current.svg(title)} />
         </figcaption>
         ${asTable ? html`<${StepsTable} title=${title} data=${data} unit=${unit} />`
             : html`<div class="plot" tabindex="0" role="img" aria-label=${spoken(title, data, unit)} onKeyDown=${keys}>
@@ -109,7 +109,7 @@ function Tip({ read, left, data, unit, element }) {
     </ul>`;
 }
 
-const AXIS_NAMES = { epoch: 'epoch', relative: 'time since the start', time: 'wall time' };
+const AXIS_NAMES = { epoch: 'epoch', samples: 'samples seen', relative: 'time since the start', time: 'wall time' };
 
 function Legend({ data, read, unit, epochName }) {
     const span = read ? read.span : data.spans[data.spans.length - 1];

@@ -1,5 +1,6 @@
 // What the charts have in common: labels of the axes, colours, and a painted picture of a plot.
 
+import { stairs, svgPicture } from './svg_picture.js';
 import { clock, compact, number, span as spanOfTime } from './format.js';
 
 export const DRAG_MIN_PX = 6;
@@ -84,4 +85,35 @@ export function keepUp(element, plotOf) {
         observer.disconnect();
         removeEventListener('themechange', repaint);
     };
+}
+
+/**
+ * The plot as SVG text.  lines: [{column, stroke, width, dash, isStairs}], bands: [{upper, lower (columns), fill, isStairs}], columns of plot.data.
+ * spanGaps: lines go on over null.
+ */
+export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps = false }) {
+    const head = 34;
+    const css = name => colour(element, name);
+    const box = { left: plot.bbox.left / ratio, top: plot.bbox.top / ratio + head, width: plot.bbox.width / ratio, height: plot.bbox.height / ratio };
+    const [xs] = plot.data;
+    const x = value => box.left + plot.valToPos(value, 'x');
+    const y = value => box.top + plot.valToPos(value, 'y');
+    const points = (column, isStairs) => {
+        const all = [];
+        plot.data[column].forEach((v, i) => {
+            if (typeof v === 'number')
+                all.push([x(xs[i]), y(v)]);
+            else if (v === null && !spanGaps && all.length > 0 && all[all.length - 1] !== null)
+                all.push(null);
+        });
+        return isStairs ? stairs(all) : all;
+    };
+    const ticks = (axis, at) => (axis._splits ?? []).map((v, i) => ({ at: at(v), text: axis._values?.[i] ?? '' })).filter(t => t.text !== '');
+    return svgPicture({
+        width: plot.width, height: plot.height + head, title, font: getComputedStyle(element).fontFamily, box,
+        colours: { surface: css('--surface'), text: css('--text'), muted: css('--text-muted'), grid: css('--chart-grid') },
+        xTicks: ticks(plot.axes[0], x), yTicks: ticks(plot.axes[1], y),
+        bands: bands.map(b => ({ fill: b.fill, upper: points(b.upper, b.isStairs).filter(Boolean), lower: points(b.lower, b.isStairs).filter(Boolean) })),
+        lines: lines.map(l => ({ ...l, points: points(l.column, l.isStairs) }))
+    });
 }

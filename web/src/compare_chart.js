@@ -72,7 +72,7 @@ export function CompareChart({ data }) {
         <figcaption>
             <h2 dir="auto">${data.title}</h2><span class="muted">${plural(lines.filter(l => l.id).length, 'run')}, ${data.stage}</span>
             <${Position} read=${read} x=${x} kind=${kind} width=${data.lines.width} />
-            <${More} name="${data.title} of ${data.ids.length} runs" paths=${paths} picture=${() => chart.current.picture(data.title)} />
+            <${More} name="${data.title} of ${data.ids.length} runs" paths=${paths} picture=${() => chart.current.picture(data.title)} svg=${() => chart.current.svg(data.title)} />
         </figcaption>
         <div class="plot" tabindex="0" role="img" aria-label=${spoken(data, lines, x)} onKeyDown=${keys}>
             <div class="plot-ground" ref=${element}></div>

@@ -20,11 +20,12 @@ export function NoProjects() {
 }
 
 export function NoRuns({ project }) {
+    const { state } = usePlace();
     return html`<section class="empty">
         <h1>No run in ${project}</h1>
         <p>A run begins with its first batch:</p>
         <${Command} text=${useCommand({ project })} />
-        <p class="muted">This page notices by itself. <${Link} to=${{}}>All projects</${Link}></p>
+        <p class="muted">This page notices by itself. ${!state.archived && html`<${Link} to=${{ ...state, archived: true }}>Show archived runs</${Link}> \u00b7 `}<${Link} to=${{}}>All projects</${Link}></p>
     </section>`;
 }
 

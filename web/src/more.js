@@ -17,9 +17,9 @@ const fileName = text => text.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^-+|-
 
 /**
  * name: of what is shown.  paths: [[word, path]], the questions behind it; csv: which of them has a CSV (all).
- * asTable, onTable: shown where there is a table to switch to.  picture: gives a canvas, or null.
+ * asTable, onTable: shown where there is a table to switch to.  picture: gives a canvas, or null; svg: gives a text.
  */
-export function More({ name, paths, csv = true, asTable, onTable, picture }) {
+export function More({ name, paths, csv = true, asTable, onTable, picture, svg }) {
     const { signedIn } = usePlace();
     const [said, say] = useState('');
     const box = useRef(null);
@@ -48,6 +48,12 @@ export function More({ name, paths, csv = true, asTable, onTable, picture }) {
         save(picture().toDataURL('image/png'), `${fileName(name)}.png`);
         close();
     };
+    const saveSvg = () => {
+        const url = URL.createObjectURL(new Blob([svg()], { type: 'image/svg+xml' }));
+        save(url, `${fileName(name)}.svg`);
+        setTimeout(() => URL.revokeObjectURL(url), SAID_MS);
+        close();
+    };
     const many = paths.length > 1;
     const withFormat = path => `${path}${path.includes('?') ? '&' : '?'}format=csv`;
     return html`<details class="more" ref=${box} onKeyDown=${event => event.key === 'Escape' && close()}>
@@ -57,6 +63,7 @@ export function More({ name, paths, csv = true, asTable, onTable, picture }) {
             ${paths.map(([word, path]) => html`<button type="button" key=${word} onClick=${() => copy(path)}>Copy as curl${many && `: ${word}`}</button>`)}
             ${csv && paths.map(([word, path]) => html`<a key=${word} href=${withFormat(path)} download=${`${fileName(`${name} ${word}`)}.csv`} onClick=${close}>CSV${many && `: ${word}`}</a>`)}
             ${picture && html`<button type="button" onClick=${png}>Picture (PNG)</button>`}
+            ${svg && html`<button type="button" onClick=${saveSvg}>Drawing (SVG)</button>`}
             <span role="status" class="more-said">${said}</span>
         </div>
     </details>`;

@@ -27,7 +27,7 @@ export function Charts({ data }) {
         const found = findings.find(f => f.id === state.show);
         return found && last ? { epoch: last.epoch, steps: found.steps } : null;
     }, [findings, state.show]);
-    const view = { from: state.from, to: state.to, axis: state.x, origin: state.x === 'relative' ? data.origin : undefined, window: state.window, marked };
+    const view = { from: state.from, to: state.to, axis: state.x, origin: state.x === 'relative' ? data.origin : undefined, whole: data.whole, window: state.window, marked };
     const headline = useMemo(() => chosen && chartData(steps, epochs, chosen.selector, view), [data, state.from, state.to, state.x, marked]);
     const finding = chosen && explain({ epoch: last, chosen, unit, findings });
     const lastX = useMemo(() => Math.max(lastPosition(epochs.epochs), state.to === '' ? steps.x[steps.x.length - 1] ?? 0 : 0), [data]);

@@ -15,7 +15,7 @@ export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view'
 
 /**
  * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen, views,
- * view, steps, epochs, origin, isPartial}.  state: of the URL.  The same object comes back while
+ * view, steps, epochs, origin, whole, isPartial}.  state: of the URL.  The same object comes back while
  * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has nothing but means.
  * origin: when the stage began, ms.  views: those that the
  * stage has; view: the one asked for if it is among them.  steps null where the view shows none.
@@ -82,13 +82,16 @@ async function numbers(once, { run, stage, chosen, shown, view, isPartial }, sta
     };
     const zoom = { from: state.from, to: state.to, points: POINTS, window: state.window };
     const isCharts = view === 'charts';
-    const [epochs, steps, first] = await Promise.all([
+    const isZoomed = state.from !== '' || state.to !== '';
+    const [epochs, steps, first, whole] = await Promise.all([
         ask('/epochs', isPartial ? { mean_of_steps: 'false' } : {}),
         isCharts ? ask('/steps', zoom) : null,
         // the relative time counts from the start of the stage, which a zoom may not hold
-        isCharts && state.x === 'relative' && state.from !== '' ? once(question('/steps', selectors.slice(0, 1), { points: 1 })) : null
+        isCharts && state.x === 'relative' && state.from !== '' ? once(question('/steps', selectors.slice(0, 1), { points: 1 })) : null,
+        // samples are counted from the start too
+        isCharts && state.x === 'samples' && isZoomed ? once(question('/steps', selectors.slice(0, 1), { points: POINTS })) : null
     ]);
-    return { epochs, steps, origin: (first ?? steps)?.time[0] };
+    return { epochs, steps, whole: whole ?? undefined, origin: (first ?? steps)?.time[0] };
 }
 
 /** The questions behind a chart, for people: {steps, epochs}. */

@@ -5,6 +5,7 @@ import { html, useEffect, useRef, useState } from './preact.js';
 import * as api from './app_api.js';
 import { usePlace } from './hooks.js';
 import { integer } from './format.js';
+import { ARCHIVED } from './runs_columns.js';
 
 const tagsOf = text => [...new Set(text.split(',').map(tag => tag.trim()).filter(tag => tag !== ''))];
 
@@ -15,9 +16,11 @@ export function RunActions({ run, changed }) {
     return html`<div class="actions">
         <button type="button" class="button" onClick=${() => setOpen('edit')}>Edit</button>
         ${run.ended_at === null && html`<button type="button" class="button" onClick=${() => setOpen('finish')}>Finish</button>`}
+        <button type="button" class="button" onClick=${() => setOpen('archive')}>${isArchived(run) ? 'Unarchive' : 'Archive'}</button>
         <button type="button" class="button" onClick=${() => setOpen('delete')}>Delete</button>
         ${open === 'edit' && html`<${Edit} run=${run} close=${close} changed=${changed} />`}
         ${open === 'finish' && html`<${Finish} run=${run} close=${close} changed=${changed} />`}
+        ${open === 'archive' && html`<${Archive} run=${run} close=${close} changed=${changed} />`}
         ${open === 'delete' && html`<${Delete} run=${run} close=${close} />`}
     </div>`;
 }
@@ -91,6 +94,17 @@ function Finish({ run, close, changed }) {
         <p class="muted">For a run whose job is over. What is logged later is still stored.</p>
         <label class="field"><span class="field-label">It has</span><select name="status" value=${status} onChange=${event => setStatus(event.target.value)}>
             ${ENDS.map(([v, text]) => html`<option key=${v} value=${v}>${text === 'killed' ? 'been killed' : text}</option>`)}</select></label>
+    </${Ask}>`;
+}
+
+const isArchived = run => (run.tags ?? []).includes(ARCHIVED);
+
+function Archive({ run, close, changed }) {
+    const is = isArchived(run);
+    const tags = (run.tags ?? []).filter(tag => tag !== ARCHIVED);
+    return html`<${Ask} title="${is ? 'Unarchive' : 'Archive'} ${run.name || run.id}" action=${is ? 'Unarchive' : 'Archive'} close=${close} done=${changed}
+            send=${() => api.write('PATCH', api.runPath(run.id), { tags: is ? tags : [...tags, ARCHIVED] })}>
+        <p class="muted">${is ? 'The run is listed again.' : html`The run is left out of the list until archived runs are shown. Nothing is removed: it gets the tag <b>${ARCHIVED}</b>.`}</p>
     </${Ask}>`;
 }
 

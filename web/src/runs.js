@@ -11,7 +11,7 @@ import { VirtualTable } from './virtual.js';
 import { createRunsLoader, FIRST } from './runs_data.js';
 import { dateTime, flatten, integer, MISSING, number, percent, plural, relativeTime } from './format.js';
 import {
-    columnsAsked, columnTitle, nextSort, parseColumns, rowOf, sortKey, sortOf, sortStage, suggestions, TAGS, usualColumns
+    columnsAsked, columnTitle, filterAsked, nextSort, parseColumns, rowOf, sortKey, sortOf, sortStage, suggestions, TAGS, usualColumns
 } from './runs_columns.js';
 
 const POLL_MS = 2000;
@@ -19,11 +19,11 @@ const ROW_PX = 54;
 const TYPING_MS = 400;
 
 export function Runs() {
-    const { state } = usePlace();
+    const { state, go } = usePlace();
     useTitle(state.project);
     const columns = useMemo(() => parseColumns(state.columns), [state.columns]);
     const [wanted, setWanted] = useState(FIRST);
-    const query = { project: state.project, q: state.q, sort: state.sort, columns: columnsAsked(columns, state.stage) };
+    const query = { project: state.project, q: filterAsked(state.q, state.archived), sort: state.sort, columns: columnsAsked(columns, state.stage) };
     const question = api.path('/api/v1/runs', query);
     useEffect(() => setWanted(FIRST), [question]);
     const load = useMemo(() => createRunsLoader(api.get), [question]);
@@ -38,6 +38,7 @@ export function Runs() {
             <div class="list-menus">
                 <${Filter} error=${isRefused ? live.error.message : ''} />
                 <${Columns} columns=${columns} list=${list} />
+                <label class="check"><input type="checkbox" name="archived" checked=${state.archived} onChange=${event => go({ ...state, archived: event.target.checked })} /> Archived too</label>
                 <${Selected} />
                 <${More} name="runs of ${state.project}" paths=${[['runs', question]]} />
             </div>

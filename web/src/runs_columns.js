@@ -43,6 +43,11 @@ export function sortStage(runs, stage) {
 export const sortKey = (stage, field) => column(stage, field);
 
 export const TAGS = 'tags';
+export const ARCHIVED = 'archived'; // a tag: such runs are listed on request only
+
+/** The filter that the server gets. */
+export const filterAsked = (q, archived) => archived || q.includes(ARCHIVED) ? q : `${q} tag!=${ARCHIVED}`.trim();
+
 export const REDUCERS = ['last', 'best', 'min', 'max'];
 
 /** 'val/loss@min,config.lr' -> its columns, each once. */

@@ -43,7 +43,7 @@ function scalar(value) {
 
 /**
  * chartData(steps, epochs, selector, view): everything the chart module needs.
- * view: {from, to, axis, origin, log, marked}: the zoom ('' for an open end), what the axis shows (axis.js), whether the
+ * view: {from, to, axis, origin, whole, log, marked}: the zoom ('' for an open end), what the axis shows (axis.js), whether the
  * y axis is logarithmic, and {epoch, steps} to mark; all may be left out.
  * Returns {
  *   x, shown, columns: {step, min, max, epoch, low, high, mean},   arrays as long as x; shown: x as the axis shows it
@@ -84,7 +84,7 @@ export function chartData(steps, epochs, selector, view = {}) {
     if (view.log)
         for (const column of Object.values(columns))
             column.forEach((value, k) => { if (value <= 0) column[k] = null; }); // no logarithm: a gap
-    const axis = createAxis(view.axis ?? 'step', steps, spans, view.origin);
+    const axis = createAxis(view.axis ?? 'step', steps, spans, view.origin, view.whole);
     return { x, shown: x.map(axis.forward), columns, has, spans, selector, steps, axis, view, marks: marksOf(view.marked, spans, epochs) };
 }
 

@@ -41,6 +41,7 @@ export const PARAMETERS = Object.freeze({
     sort: { initial: '-created_at', read: matching(SORT) },
     q: { initial: '', read: text(512) },
     columns: { initial: '', read: text(1024) },
+    archived: { initial: false, read: value => flag(value) && true },
     select: { initial: '', read: matching(IDS) },       // runs, in the order they were selected
     // a comparison
     compare: { initial: '', read: matching(IDS) },
@@ -50,7 +51,7 @@ export const PARAMETERS = Object.freeze({
     // a run: which view of it, and what it shows
     view: { initial: 'charts', read: oneOf('charts', 'classes', 'confusion', 'curves') },
     epoch: { initial: '', read: count(0) },             // the last
-    x: { initial: 'step', read: oneOf('step', 'epoch', 'relative', 'time') },
+    x: { initial: 'step', read: oneOf('step', 'epoch', 'samples', 'relative', 'time') },
     from: { initial: '', read: count(0) },              // the zoom, in positions of the steps answer, both included;
     to: { initial: '', read: count(0) },                // no `to`: up to the right edge, and along with it
     window: { initial: '', read: count(2, 1e9) },

@@ -128,7 +128,7 @@ test('the cursors of all charts move together, and the tooltip says what is unde
 
 test('each axis shows its own labels, and the zoom stays the same steps', async () => {
     const page = await open('long');
-    for (const [kind, name] of [['epoch', 'epoch'], ['relative', 'time since the start'], ['time', 'wall time']]) {
+    for (const [kind, name] of [['epoch', 'epoch'], ['samples', 'samples seen'], ['relative', 'time since the start'], ['time', 'wall time']]) {
         await page.selectOption('select[name=x-axis]', kind);
         await page.waitForFunction(text => document.querySelector('.axis-name').textContent === `x: ${text}`, name);
         await drag(page, 0.4, 0.5);
@@ -195,6 +195,10 @@ test('a chart is a table, a picture, a CSV and a command too', async () => {
     const [pngName, png] = await fetched('Picture');
     assert.equal(pngName, 'Accuracy-macro.png');
     assert.equal(png.subarray(1, 4).toString(), 'PNG');
+    const [svgName, svg] = await fetched('SVG');
+    assert.equal(svgName, 'Accuracy-macro.svg');
+    assert.match(svg.toString(), /^<svg [^]*<title>Accuracy, macro<\/title>[^]*>\d+\u00a0%<\/text>[^]*stroke-dasharray="7 5"[^]*<\/svg>$/);
+    assert.doesNotMatch(svg.toString(), /NaN|undefined/);
     const [csvName, csv] = await fetched('CSV: steps');
     assert.equal(csvName, 'Accuracy-macro-steps.csv');
     assert.equal(csv.toString().trim().split(/\r\n/).length, 13);

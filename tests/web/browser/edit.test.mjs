@@ -51,6 +51,26 @@ test('a run is ended, and then there is nothing left to end', async () => {
     await page.done();
 });
 
+test('an archived run leaves the list until archived runs are shown, and comes back', async () => {
+    await server.post('r5', RECORD, '?project=attic');
+    const page = await openPage(browser, server);
+    await page.visit('?run=r5');
+    await page.waitForSelector('#accumulated');
+    await page.getByRole('button', { name: 'Archive' }).click();
+    await page.locator('dialog').getByRole('button', { name: 'Archive' }).click();
+    await page.waitForSelector('.tag >> text=archived');
+    await page.visit('?project=attic');
+    await page.getByRole('link', { name: 'Show archived runs' }).click();
+    await page.waitForSelector('.runs tbody tr');
+    await page.visit('?run=r5');
+    await page.getByRole('button', { name: 'Unarchive' }).click();
+    await page.locator('dialog').getByRole('button', { name: 'Unarchive' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.tag').length === 0);
+    await page.visit('?project=attic');
+    await page.waitForSelector('.runs tbody tr');
+    await page.done();
+});
+
 test('a run is deleted only after its id was typed; Cancel and Escape leave it', async () => {
     await server.post('r3', RECORD, '?project=doomed');
     const page = await openPage(browser, server);

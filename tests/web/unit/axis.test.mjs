@@ -51,3 +51,11 @@ test('zooms stay within the run, and an end that is reached stays open', () => {
     assert.deepEqual(zoomed({ from: 25, to: 75 }, 2, null, 100), { from: '', to: '' });
     assert.deepEqual(zoomed({ from: 80, to: '' }, 2, 100, 100), { from: 60, to: '' });
 });
+
+test('the axis of samples counts what came before, from the start of the stage also in a zoom', () => {
+    const whole = { x: [0, 1, 2, 4], samples: [10, 20, 0, 5] };
+    const axis = createAxis('samples', { x: [2, 4], samples: [0, 5] }, [], 0, whole);
+    assert.deepEqual([0, 1, 2, 4, 5].map(axis.forward), [0, 10, 30, 30, 35]);
+    assert.equal(axis.inverse(20), 1.5);
+    assert.equal(createAxis('samples', { x: [0], samples: [0] }, []).forward(7), 7, 'without samples: steps');
+});
