@@ -29,3 +29,13 @@ export function sortRows(rows, key, descending) {
         return (x < y ? -1 : x > y ? 1 : 0) * sign || a.class - b.class;
     });
 }
+
+/**
+ * mapRows(answer, selector) -> {n, epochs: [epoch], values}: values[e * n + c] is the value of class c in epoch e, null where there is none.
+ * answer: of /epochs for a selector that is a list.
+ */
+export function mapRows(answer, selector) {
+    const lists = answer.epochs.map(e => [e.metrics[selector]?.value ?? []].flat());
+    const n = lists.reduce((most, list) => Math.max(most, list.length), 0);
+    return { n, epochs: answer.epochs.map(e => e.epoch), values: lists.flatMap(list => Array.from({ length: n }, (_, c) => list[c] ?? null)) };
+}

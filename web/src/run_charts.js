@@ -5,6 +5,7 @@ import { path, runPath } from './app_api.js';
 import { useAnswer, usePlace } from './hooks.js';
 import { Link } from './parts.js';
 import { ChartPanel } from './chart_panel.js';
+import { Ranks } from './run_ranks.js';
 import { Card, Findings } from './run_card.js';
 import { ChartMenus } from './run_menus.js';
 import { chartPaths } from './run_data.js';
@@ -33,7 +34,7 @@ export function Charts({ data }) {
     const lastX = useMemo(() => Math.max(lastPosition(epochs.epochs), state.to === '' ? steps.x[steps.x.length - 1] ?? 0 : 0), [data]);
     const show = id => ({ ...state, ...zoomOn(id, data, last), show: id });
     return html`
-        <${ChartMenus} hasMeans=${means.length > 0} />
+        <${ChartMenus} hasMeans=${means.length > 0} ranks=${data.ranks} />
         ${chosen && html`
             <div class="headline">
                 <${ChartPanel} title=${metricTitle(chosen)} data=${headline} unit=${unit} bounds=${chosen.entry.range} size="large"
@@ -43,6 +44,7 @@ export function Charts({ data }) {
             </div>`}
         ${last && html`<${Findings} epoch=${last.epoch} findings=${findings} show=${show} />`}
         ${means.length > 0 && html`<${Means} data=${data} view=${view} last=${lastX} />`}
+        ${chosen && last && state.rank === '' && html`<${Ranks} run=${run} stage=${stage} chosen=${chosen} unit=${unit} epoch=${last} ranks=${data.ranks} />`}
         ${chosen && html`<${Epochs} epochs=${epochs.epochs} chosen=${chosen} unit=${unit} />`}`;
 }
 

@@ -3,6 +3,9 @@
 import { html, useMemo, useState } from './preact.js';
 import { path, runPath } from './api.js';
 import { useAnswer, usePlace } from './hooks.js';
+import { Select } from './parts.js';
+import { formatSelector } from './catalogue.js';
+import { ClassMap } from './class_map.js';
 import { More } from './more.js';
 import { EpochPicker, pickEpoch } from './epoch_picker.js';
 import { VirtualTable } from './virtual.js';
@@ -11,13 +14,39 @@ import { className } from './confusion.js';
 import { difference, integer, percent, plural } from './format.js';
 
 const ROW_PX = 41;
+const MAP_MS = 5000;
 const COLUMNS = [
     { key: 'class', name: 'Class' }, { key: 'support', name: 'Support', numeric: true },
     { key: 'precision', name: 'Precision', numeric: true }, { key: 'recall', name: 'Recall', numeric: true }, { key: 'f1', name: 'F1', numeric: true },
     { key: 'change.f1', name: 'F1 change', numeric: true }
 ];
 
+const MAPS = [{ value: '', label: 'the classes of an epoch' }, { value: 'recall', label: 'recall over all epochs' },
+    { value: 'precision', label: 'precision over all epochs' }, { value: 'f1', label: 'F1 over all epochs' }];
+const MAP_VALUES_MAX = 400000;
+
 export function Classes({ data }) {
+    const { state, go } = usePlace();
+    const menu = html`<${Select} label="Show" value=${state.map} options=${MAPS} onChange=${map => go({ ...state, map })} />`;
+    return state.map === '' ? html`<${ClassTable} data=${data} menu=${menu} />` : html`<${Map} data=${data} menu=${menu} />`;
+}
+
+function Map({ data, menu }) {
+    const { state, go } = usePlace();
+    const { run, stage, chosen, epochs } = data;
+    const selector = formatSelector({ series: chosen.head.name, metric: state.map, arg: '', average: 'none' });
+    const question = path(runPath(run.id, '/epochs'), { stage, metric: selector, mean_of_steps: 'false' });
+    const isTooLarge = epochs.epochs.length * chosen.head.states.counts.num_classes > MAP_VALUES_MAX;
+    const { data: answer, error } = useAnswer(isTooLarge ? null : question, run, MAP_MS);
+    return html`<section class="view">
+        <div class="view-head">${menu}</div>
+        ${isTooLarge ? html`<p class="muted">These are more than ${integer(MAP_VALUES_MAX)} values: too many to show at once. The same numbers come from GET ${question}.</p>`
+            : !answer?.epochs?.length ? html`<p class="muted loading" role="status">${error ? error.message : 'Loading\u2026'}</p>`
+                : html`<${ClassMap} answer=${answer} selector=${selector} what=${state.map} names=${run.stages?.[stage]?.class_names} question=${question} select=${epoch => go({ ...state, map: '', epoch })} />`}
+    </section>`;
+}
+
+function ClassTable({ data, menu }) {
     const { state } = usePlace();
     const { run, stage, chosen, epochs } = data;
     const [order, setOrder] = useState({ key: 'class', descending: false });
@@ -37,7 +66,7 @@ export function Classes({ data }) {
             <button type="button" class="head-button" onClick=${() => sort(c.key)}>${c.name}<span class="sort" aria-hidden="true">${isNow ? order.descending ? '\u2193' : '\u2191' : ''}</span></button></th>`;
     })}</tr></thead>`;
     return html`<section class="view">
-        <div class="view-head"><${EpochPicker} epochs=${epochs.epochs} picked=${picked} />
+        <div class="view-head">${menu}<${EpochPicker} epochs=${epochs.epochs} picked=${picked} />
             <span class="muted">${plural(rows.length, 'class').replace('classs', 'classes')}${picked.before !== null && `, changes since epoch ${integer(picked.before)}`}</span>
             <${More} name="classes of epoch ${picked.epoch}" paths=${[['classes', question(picked.epoch)]]} csv=${false} /></div>
         <${VirtualTable} label="Classes" head=${head} rows=${rows} columns=${COLUMNS.length} rowHeight=${ROW_PX} className="classes"

@@ -7,8 +7,9 @@ import { useAnswer, usePlace } from './hooks.js';
 import { Select } from './parts.js';
 import { More } from './more.js';
 import { EpochPicker, pickEpoch } from './epoch_picker.js';
-import { className, readMatrix, strengths, topPairs, valueOf } from './confusion.js';
-import { integer, percent, plural } from './format.js';
+import { changeOf, className, isGood, readMatrix, strengths, topPairs, valueOf } from './confusion.js';
+import { rgb } from './pixels.js';
+import { difference, integer, percent, plural } from './format.js';
 
 const TABLE_MAX = 30; // classes
 const PAIRS = 12;
@@ -16,7 +17,8 @@ const COLOUR_MAX = 62; // per cent of colour in a cell: its text stays readable
 const NORMS = [
     { value: 'counts', label: 'counts' },
     { value: 'true', label: 'share of the row (recall on the diagonal)' },
-    { value: 'pred', label: 'share of the column (precision on the diagonal)' }
+    { value: 'pred', label: 'share of the column (precision on the diagonal)' },
+    { value: 'change', label: 'change of the share of the row since the epoch before' }
 ];
 
 export function Confusion({ data }) {
@@ -24,19 +26,26 @@ export function Confusion({ data }) {
     const { run, stage, chosen, epochs } = data;
     const picked = pickEpoch(epochs.epochs, state.epoch);
     const name = chosen.head.name === 'main' ? '' : chosen.head.name;
-    const question = picked ? path(runPath(run.id, '/confusion'), { stage, epoch: picked.epoch, name }) : null;
+    const { norm } = state;
+    const questionOf = epoch => path(runPath(run.id, '/confusion'), { stage, epoch, name });
+    const question = picked ? questionOf(picked.epoch) : null;
     const answer = useAnswer(question, run);
-    const matrix = useMemo(() => answer.data && readMatrix(answer.data), [answer.data]);
+    const isChange = norm === 'change';
+    const before = useAnswer(isChange && picked && picked.before !== null ? questionOf(picked.before) : null, run).data;
+    const matrix = useMemo(() => {
+        const now = answer.data && readMatrix(answer.data);
+        return now && isChange ? changeOf(now, before && readMatrix(before)) : now;
+    }, [answer.data, before, isChange]);
     const canvas = useRef(null);
     if (!matrix)
         return html`<p class="muted loading" role="status">${answer.error ? answer.error.message : 'Loading\u2026'}</p>`;
     const names = answer.data.class_names;
-    const { norm } = state;
     const isTable = matrix.n <= TABLE_MAX;
     return html`<section class="view">
         <div class="view-head"><${EpochPicker} epochs=${epochs.epochs} picked=${picked} />
             <${Select} label="Show" value=${norm} options=${NORMS} onChange=${value => go({ ...state, norm: value })} />
             <${More} name="confusion matrix of epoch ${picked.epoch}" paths=${[['cells', question]]} picture=${isTable ? null : () => canvas.current} /></div>
+        ${isChange && picked.before === null && html`<p class="muted">There is no epoch before this one.</p>`}
         <div class="confusion-and-pairs">
             ${isTable ? html`<${Table} matrix=${matrix} names=${names} norm=${norm} />` : html`<${Picture} matrix=${matrix} names=${names} norm=${norm} canvas=${canvas} />`}
             <${Pairs} matrix=${matrix} names=${names} norm=${norm} />
@@ -44,7 +53,7 @@ export function Confusion({ data }) {
     </section>`;
 }
 
-const show = (value, norm) => norm === 'counts' ? integer(value) : percent(value);
+const show = (value, norm) => norm === 'counts' ? integer(value) : norm === 'change' ? difference(value, 'percent') : percent(value);
 
 function Table({ matrix, names, norm }) {
     const { n } = matrix;
@@ -53,23 +62,18 @@ function Table({ matrix, names, norm }) {
     const index = Array.from({ length: n }, (_, i) => i);
     const cell = (target, predicted) => {
         const i = at.get(target * n + predicted);
-        const colour = target === predicted ? '--cell-right' : '--cell-wrong';
+                const colour = i !== undefined && isGood(matrix.cells[i], norm) ? '--cell-right' : '--cell-wrong';
         const style = i === undefined ? {} : { backgroundColor: `color-mix(in srgb, var(${colour}) ${(strong[i] * COLOUR_MAX).toFixed(1)}%, var(--surface))` };
         const value = i === undefined ? 0 : valueOf(matrix, matrix.cells[i], norm);
-        const text = i === undefined ? '0' : norm === 'counts' ? integer(value) : `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)}`;
+        const text = i === undefined ? '0' : norm === 'counts' ? integer(value) : norm === 'change' ? difference(value, 'percent').replace('\u00a0points', '') : `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)}`;
         return html`<td key=${predicted} class=${i === undefined ? 'nothing' : ''} style=${style}
             title=${`${className(names, target)} predicted as ${className(names, predicted)}: ${show(value, norm)}`}><data value=${value}>${text}</data></td>`;
     };
     return html`<div class="table-scroll confusion" tabindex="0" role="region" aria-label="Confusion matrix"><table>
-        <caption>Rows are the true class, columns what was predicted${norm === 'counts' ? '' : '; per cent'}.</caption>
+        <caption>Rows are the true class, columns what was predicted${norm === 'counts' ? '' : norm === 'change' ? '; points of the share of the row. Blue is better, orange worse' : '; per cent'}.</caption>
         <thead><tr><td></td>${index.map(i => html`<th key=${i} scope="col" dir="auto" title=${className(names, i)}><span>${className(names, i)}</span></th>`)}</tr></thead>
         <tbody>${index.map(target => html`<tr key=${target}><th scope="row" dir="auto" title=${className(names, target)}>${className(names, target)}</th>${index.map(predicted => cell(target, predicted))}</tr>`)}</tbody>
     </table></div>`;
-}
-
-function rgb(element, variable) {
-    const hex = getComputedStyle(element).getPropertyValue(variable).trim();
-    return [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
 }
 
 // One pixel a cell, written at once and magnified by whole pixels: a million cells take a few milliseconds.
@@ -88,7 +92,7 @@ function paint(canvas, matrix, norm) {
     }
     const strong = strengths(matrix, norm);
     matrix.cells.forEach((cell, k) => {
-        const colour = cell.target === cell.predicted ? good : bad;
+        const colour = isGood(cell, norm) ? good : bad;
         const share = 0.2 + 0.8 * strong[k]; // a single sample is seen too
         const at = (cell.target * n + cell.predicted) * 4;
         for (let part = 0; part < 3; part++)
@@ -127,10 +131,11 @@ function Picture({ matrix, names, norm, canvas }) {
 
 function Pairs({ matrix, names, norm }) {
     const pairs = topPairs(matrix, norm, PAIRS);
+    const title = norm === 'change' ? 'Grown most' : 'Most confused';
     if (pairs.length === 0)
-        return html`<aside class="pairs card"><h2>Most confused</h2><p class="muted">Nothing is confused: every sample is on the diagonal.</p></aside>`;
-    return html`<aside class="pairs card"><h2>Most confused</h2>
+        return html`<aside class="pairs card"><h2>${title}</h2><p class="muted">${norm === 'change' ? 'No confusion has grown.' : 'Nothing is confused: every sample is on the diagonal.'}</p></aside>`;
+    return html`<aside class="pairs card"><h2>${title}</h2>
         <ol>${pairs.map(p => html`<li key=${`${p.target}/${p.predicted}`}>
             <span><b dir="auto">${className(names, p.target)}</b> taken for <b dir="auto">${className(names, p.predicted)}</b></span>
-            <span class="muted">${integer(p.count)}, ${percent(p.count / matrix.targets[p.target])} of ${className(names, p.target)}</span></li>`)}</ol></aside>`;
+            <span class="muted">${norm === 'change' && `${difference(p.change, 'percent')}; `}${integer(p.count)}, ${percent(p.count / matrix.targets[p.target])} of ${className(names, p.target)}</span></li>`)}</ol></aside>`;
 }

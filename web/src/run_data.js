@@ -11,11 +11,11 @@ const LONG = 20000;        // batches whose mean of steps takes the server a whi
 const KNOWN_MAX = 32;      // answers kept of one state of a run
 
 /** What of the URL decides which numbers are asked for. */
-export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view', 'from', 'to', 'window', 'x']);
+export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view', 'from', 'to', 'window', 'x', 'rank']);
 
 /**
  * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen, views,
- * view, steps, epochs, origin, whole, isPartial}.  state: of the URL.  The same object comes back while
+ * view, steps, epochs, ranks (how many took part in the last epoch), origin, whole, isPartial}.  state: of the URL.  The same object comes back while
  * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has nothing but means.
  * origin: when the stage began, ms.  views: those that the
  * stage has; view: the one asked for if it is among them.  steps null where the view shows none.
@@ -49,7 +49,7 @@ export function createLoader(get) {
             known.set(question, answer);
             return answer;
         };
-        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, origin: undefined, isPartial: false };
+        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, ranks: 1, origin: undefined, isPartial: false };
         if (stage !== null) {
             const series = seriesOf(run, stage);
             data.heads = series.heads;
@@ -70,7 +70,9 @@ export function createLoader(get) {
 
 async function numbers(once, { run, stage, chosen, shown, view, isPartial }, state) {
     const selectors = [...chosen ? [chosen.selector] : [], ...shown.map(s => meanSelector(s.name))];
-    const question = (rest, part, query) => path(runPath(run.id, rest), { stage, metric: part.join(','), ...query });
+    const question = (rest, part, query) => path(runPath(run.id, rest), { stage, metric: part.join(','), rank, ...query });
+    const isCharts = view === 'charts';
+    const rank = isCharts ? state.rank : '';
     const ask = async (rest, query) => {
         let answer = null;
         for (let i = 0; i < selectors.length; i += SELECTORS_MAX) {
@@ -81,22 +83,25 @@ async function numbers(once, { run, stage, chosen, shown, view, isPartial }, sta
         return answer;
     };
     const zoom = { from: state.from, to: state.to, points: POINTS, window: state.window };
-    const isCharts = view === 'charts';
     const isZoomed = state.from !== '' || state.to !== '';
-    const [epochs, steps, first, whole] = await Promise.all([
+    const lastEpoch = run.series.reduce((most, s) => s.stage === stage ? Math.max(most, s.last_epoch ?? -1) : most, -1);
+    const [epochs, steps, first, whole, together] = await Promise.all([
         ask('/epochs', isPartial ? { mean_of_steps: 'false' } : {}),
         isCharts ? ask('/steps', zoom) : null,
         // the relative time counts from the start of the stage, which a zoom may not hold
         isCharts && state.x === 'relative' && state.from !== '' ? once(question('/steps', selectors.slice(0, 1), { points: 1 })) : null,
         // samples are counted from the start too
-        isCharts && state.x === 'samples' && isZoomed ? once(question('/steps', selectors.slice(0, 1), { points: POINTS })) : null
+        isCharts && state.x === 'samples' && isZoomed ? once(question('/steps', selectors.slice(0, 1), { points: POINTS })) : null,
+        // one rank does not say how many there are
+        rank !== '' ? once(question('/epochs', selectors.slice(0, 1), { rank: '', epoch: lastEpoch, mean_of_steps: 'false' })) : null
     ]);
-    return { epochs, steps, whole: whole ?? undefined, origin: (first ?? steps)?.time[0] };
+    const ranks = ((together ?? epochs)?.epochs ?? []).slice(-1)[0]?.ranks ?? 1;
+    return { ranks, epochs, steps, whole: whole ?? undefined, origin: (first ?? steps)?.time[0] };
 }
 
 /** The questions behind a chart, for people: {steps, epochs}. */
 export function chartPaths(run, stage, selector, state) {
-    const of = (rest, query) => path(runPath(run, rest), { stage, metric: selector, ...query });
+    const of = (rest, query) => path(runPath(run, rest), { stage, metric: selector, rank: state.rank, ...query });
     return { epochs: of('/epochs', {}), steps: of('/steps', { from: state.from, to: state.to, points: POINTS, window: state.window }) };
 }
 

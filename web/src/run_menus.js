@@ -47,13 +47,22 @@ export function WindowMenu() {
         options=${[{ value: '', label: 'each step' }, ...windows.map(w => ({ value: String(w), label: `last ${integer(w)} steps` }))]} />`;
 }
 
+const RANKS_MAX = 256; // in the menu
+
+function ranksShown(ranks, now) {
+    const all = Array.from({ length: Math.min(ranks, RANKS_MAX) }, (_, rank) => rank);
+    return now === '' || all.includes(now) ? all : [...all, now];
+}
+
 /** How all charts of the page show their x and y. */
-export function ChartMenus({ hasMeans }) {
+export function ChartMenus({ hasMeans, ranks }) {
     const { state, go } = usePlace();
     const isZoomed = state.from !== '' || state.to !== '';
     return html`<div class="menus chart-menus">
         <${Select} label="X axis" value=${state.x} onChange=${value => go({ ...state, x: value })} options=${AXES} />
         <${WindowMenu} />
+        ${(ranks > 1 || state.rank !== '') && html`<${Select} label="Rank" value=${String(state.rank)} onChange=${value => go({ ...state, rank: value === '' ? '' : Number(value) })}
+            options=${[{ value: '', label: 'all' }, ...ranksShown(ranks, state.rank).map(rank => ({ value: String(rank), label: String(rank) }))]} />`}
         ${hasMeans && html`<label class="check"><input type="checkbox" name="log" checked=${state.log} onChange=${event => go({ ...state, log: event.target.checked })} />
             Logarithmic y of the means</label>`}
         ${isZoomed ? html`<${Link} class="button" to=${{ ...state, from: '', to: '' }}>Whole run</${Link}>`

@@ -57,7 +57,9 @@ export const PARAMETERS = Object.freeze({
     window: { initial: '', read: count(2, 1e9) },
     log: { initial: false, read: value => flag(value) && true },
     show: { initial: '', read: matching(/^[a-z-]{1,40}$/) }, // the finding whose steps are marked
-    norm: { initial: 'counts', read: oneOf('counts', 'true', 'pred') },
+    norm: { initial: 'counts', read: oneOf('counts', 'true', 'pred', 'change') },
+    map: { initial: '', read: oneOf('recall', 'precision', 'f1') }, // classes over epochs
+    rank: { initial: '', read: count(0, 65535) },       // all
     class: { initial: '', read: count(0, 65535) }
 });
 

@@ -4,7 +4,7 @@ import { createLoader } from '../../../web/src/run_data.js';
 
 const METRICS = { metrics: [{ name: 'accuracy', title: 'Accuracy', kind: 'counts', needs_by_task: { multiclass: { micro: 'totals', macro: 'classes' } },
     arguments: [], averages: ['micro', 'macro'], default: 'micro', range: [0, 1], formula: '' }] };
-const state = { run: 'r', stage: '', metric: '', more: false, view: 'charts', from: '', to: '', window: '', x: 'step' };
+const state = { run: 'r', stage: '', metric: '', more: false, view: 'charts', from: '', to: '', window: '', x: 'step', rank: '' };
 
 function server(run) {
     const asked = [];

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { classRows, sortRows } from '../../../web/src/class_rows.js';
-import { readMatrix, strengths, topPairs, valueOf } from '../../../web/src/confusion.js';
+import { classRows, mapRows, sortRows } from '../../../web/src/class_rows.js';
+import { changeOf, isGood, readMatrix, strengths, topPairs, valueOf } from '../../../web/src/confusion.js';
 import { drawnClasses, isLarge, ofClass, prPoints, reliabilityRows, rocPoints } from '../../../web/src/curves.js';
 
 const MATRIX = readMatrix({ num_classes: 3, cells: [[0, 0, 8], [0, 1, 2], [1, 1, 5], [1, 0, 5], [2, 2, 1]] });
@@ -49,4 +49,19 @@ test('empty bins are not drawn', () => {
     const rows = reliabilityRows({ rows: [{ bin: 0, count: 3, confidence: 0.1, accuracy: 0 }, { bin: 1, count: 0, confidence: null, accuracy: null }, { bin: 2, count: 1, confidence: 0.9, accuracy: 1 }] });
     assert.deepEqual(rows.map(r => [r.bin, r.share]), [[0, 0.75], [2, 0.25]]);
     assert.deepEqual([ofClass({ value: [0.5, null] }, 0), ofClass({ value: [0.5, null] }, 1), ofClass({ value: 0.7 }, 0), ofClass(undefined, 0)], [0.5, null, 0.7, null]);
+});
+
+test('a change compares shares of rows, also of cells that have gone empty', () => {
+    const before = readMatrix({ num_classes: 2, cells: [[0, 0, 5], [0, 1, 5], [1, 0, 2], [1, 1, 2]] });
+    const change = changeOf(readMatrix({ num_classes: 2, cells: [[0, 0, 9], [0, 1, 1], [1, 1, 3]] }), before);
+    assert.deepEqual(change.cells.map(c => [c.target, c.predicted, Math.round(c.change * 10), isGood(c, 'change')]), [[0, 0, 4, true], [0, 1, -4, true], [1, 1, 5, true], [1, 0, -5, true]]);
+    assert.deepEqual(topPairs(change, 'change', 3), [], 'no confusion has grown');
+    assert.deepEqual(changeOf(before, null).cells.map(c => c.change), [0, 0, 0, 0]);
+    assert.equal(isGood({ target: 0, predicted: 1, change: 0.1 }, 'change'), false);
+});
+
+test('a map has a row for each class and a column for each epoch', () => {
+    const answer = { epochs: [{ epoch: 3, metrics: { r: { value: [0.1, 0.2] } } }, { epoch: 5, metrics: {} }, { epoch: 6, metrics: { r: { value: [1, null] } } }] };
+    assert.deepEqual(mapRows(answer, 'r'), { n: 2, epochs: [3, 5, 6], values: [0.1, 0.2, null, null, 1, null] });
+    assert.deepEqual(mapRows({ epochs: [{ epoch: 0, metrics: { r: { value: 0.5 } } }] }, 'r').values, [0.5], 'binary');
 });
