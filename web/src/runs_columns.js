@@ -102,3 +102,10 @@ export function sortOf(current, key) {
     const at = keys.findIndex(k => k === key || k === '-' + key);
     return at < 0 ? null : { place: at + 1, descending: keys[at].startsWith('-') };
 }
+
+/** pinnedFirst(columns, pin) -> {columns, pinned: how many}: the pinned ones in front, both in their order. */
+export function pinnedFirst(columns, pin) {
+    const pins = parseColumns(pin);
+    const front = columns.filter(c => pins.includes(c));
+    return { columns: [...front, ...columns.filter(c => !pins.includes(c))], pinned: front.length };
+}

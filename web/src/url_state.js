@@ -41,6 +41,9 @@ export const PARAMETERS = Object.freeze({
     sort: { initial: '-created_at', read: matching(SORT) },
     q: { initial: '', read: text(512) },
     columns: { initial: '', read: text(1024) },
+    pin: { initial: '', read: text(512) },
+    differ: { initial: false, read: value => flag(value) && true }, // the config keys that differ, as columns
+    spark: { initial: false, read: value => flag(value) && true },
     archived: { initial: false, read: value => flag(value) && true },
     select: { initial: '', read: matching(IDS) },       // runs, in the order they were selected
     // a comparison

@@ -1,6 +1,6 @@
 // Long tables: only the rows that are in sight are in the document.
 
-import { html, useLayoutEffect, useRef, useState } from './preact.js';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './preact.js';
 
 const AHEAD = 12; // rows beyond the edge
 
@@ -12,9 +12,9 @@ export function windowOf(count, rowHeight, top, height) {
 
 /**
  * A table that scrolls in its own box.  rows: all; row(item, index) draws one <tr>, each rowHeight px high.
- * columns: how many.  near(end): told when the end comes near, to fetch more.
+ * columns: how many.  near(end): told when the end comes near, to fetch more.  inSight(first, end): told which rows are drawn.
  */
-export function VirtualTable({ label, head, rows, row, columns, rowHeight, className = '', near }) {
+export function VirtualTable({ label, head, rows, row, columns, rowHeight, className = '', near, inSight }) {
     const box = useRef(null);
     const [view, setView] = useState({ top: 0, height: 800 });
     const look = () => {
@@ -25,6 +25,7 @@ export function VirtualTable({ label, head, rows, row, columns, rowHeight, class
     };
     useLayoutEffect(look, [rows.length]);
     const [first, end] = windowOf(rows.length, rowHeight, view.top, view.height);
+    useEffect(() => inSight?.(first, end), [first, end]);
     const spacer = (key, count) => count > 0 && html`<tr key=${key} class="spacer" aria-hidden="true"><td colspan=${columns} style=${{ height: `${count * rowHeight}px` }}></td></tr>`;
     return html`<div class="table-scroll table-tall ${className}" ref=${box} tabindex="0" role="region" aria-label=${label} onScroll=${look}>
         <table aria-rowcount=${rows.length}>

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -148,3 +148,6 @@ export const valueOf = async (page, id) => Number(await page.locator('#' + id).g
 
 /** Text as people see it, with ordinary blanks. */
 export const textOf = async locator => (await locator.innerText()).replaceAll('\u00a0', ' ').replace(/\s+/g, ' ').trim();
+
+/** By how much a budget of time may be missed: half for noise, and more where others keep every core busy. */
+export const slack = () => 1.5 * Math.max(1, loadavg()[0] / (2 * availableParallelism()));

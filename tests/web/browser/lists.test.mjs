@@ -43,7 +43,7 @@ test('the table shows what the API answers', async () => {
     await page.visit('?project=table');
     await page.waitForSelector('.runs table');
     const rows = Object.fromEntries(await page.$$eval('.runs tbody tr', all => all.map(row => [
-        row.cells[0].innerText.trim(), [...row.cells].slice(1).map(c => c.innerText.replaceAll('\u00a0', ' ').trim())])));
+        row.cells[1].innerText.trim(), [...row.cells].slice(2).map(c => c.innerText.replaceAll('\u00a0', ' ').trim())])));
     const epoch = (await server.get('/api/v1/runs/table-val/epochs?stage=val&metric=accuracy,accuracy.macro,loss')).epochs[0];
     const percent = v => `${(v * 100).toFixed(1)} %`;
     assert.deepEqual(rows['table-val'].slice(0, 7), ['finished', 'val', '0', '384', percent(epoch.metrics.accuracy.value),
@@ -60,10 +60,10 @@ test('headers sort, by the server, and the order is in the address', async () =>
     await page.waitForSelector('.runs table');
     const names = () => page.$$eval('.runs tbody th a', all => all.map(a => a.textContent));
     await page.locator('thead a', { hasText: 'Name' }).click();
-    await page.waitForFunction(() => document.querySelector('thead th').getAttribute('aria-sort') === 'ascending');
+    await page.waitForFunction(() => document.querySelectorAll('thead th')[1].getAttribute('aria-sort') === 'ascending');
     assert.equal(new URL(page.url()).searchParams.get('sort'), 'name');
     await page.locator('thead a', { hasText: /^Accuracy/ }).click();
-    await page.waitForFunction(() => document.querySelectorAll('thead th')[5].getAttribute('aria-sort') === 'descending');
+    await page.waitForFunction(() => document.querySelectorAll('thead th')[6].getAttribute('aria-sort') === 'descending');
     await page.waitForFunction(() => document.querySelector('.runs tbody th a').textContent === 'table-val');
     assert.equal(new URL(page.url()).searchParams.get('sort'), '-val/accuracy@last');
     assert.equal((await names())[0], 'table-val');
@@ -164,6 +164,31 @@ test('columns are chosen, moved and removed, and two keys sort', async () => {
     await page.locator('thead a', { hasText: /^Name/ }).click({ modifiers: ['Shift'] });
     await page.waitForFunction(() => location.search.includes('sort=-config.lr%2Cname'));
     assert.match(await textOf(page.locator('thead')), /lr ?\u21931/);
+    await page.done();
+});
+
+test('curves, the config keys that differ and pinned columns stand in the table', async () => {
+    for (const [i, lr] of [0.1, 0.2, 0.2].entries()) {
+        await server.call('PUT', `/api/v1/runs/extra-${i}`, { project: 'extra', config: { lr, depth: 18 } });
+        await server.post(`extra-${i}`, [0, 1, 2].map(epoch => ({ stage: 'val', epoch, step: 0, correct: epoch + i, total: 8 })));
+    }
+    const page = await openPage(browser, server);
+    await page.visit('?project=extra&sort=name');
+    await page.waitForSelector('.runs tbody tr');
+    await page.getByLabel('Curves').check();
+    await page.waitForSelector('.spark polyline');
+    assert.deepEqual(await page.$$eval('.spark polyline', all => all.map(l => l.getAttribute('points').split(' ').length)), [3, 3, 3]);
+    await page.getByLabel('Differing config').check();
+    await page.waitForFunction(() => [...document.querySelectorAll('.runs thead th')].some(h => h.textContent === 'lr'));
+    await page.waitForFunction(() => document.querySelector('.runs tbody tr').textContent.includes('0.1'));
+    assert.equal(await page.locator('.runs thead th', { hasText: 'depth' }).count(), 0);
+    await page.visit('?project=extra&columns=val/accuracy@best,config.depth');
+    await page.waitForSelector('.runs tbody tr');
+    await page.locator('.columns summary').click();
+    await page.getByLabel('Pin config.depth').click();
+    await page.waitForFunction(() => document.querySelectorAll('.runs thead th')[2].textContent === 'depth');
+    assert.equal(new URL(page.url()).searchParams.get('pin'), 'config.depth');
+    assert.equal(await page.locator('.runs tbody td.pinned').first().evaluate(e => getComputedStyle(e).position), 'sticky');
     await page.done();
 });
 

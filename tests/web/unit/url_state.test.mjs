@@ -12,7 +12,7 @@ test('what is written is read back, for every parameter', () => {
     const state = {
         project: 'a.b-c_d', run: 'r-1.x', stage: 'val', metric: 'parity:fbeta@0.5.macro',
         sort: '-val/accuracy.macro@last,name', more: true, q: 'lr>0.01 tag:"a b"', columns: 'config.lr,val/loss@best',
-        view: 'confusion', epoch: 3, x: 'relative', from: 10, to: 20, window: 100, log: true, archived: true, select: 'a,b', compare: 'b,a-1', baseline: 'b', group: 'model.lr', show: 'ragged-batches', norm: 'pred', class: 7, map: 'f1', rank: 3
+        view: 'confusion', epoch: 3, x: 'relative', from: 10, to: 20, window: 100, log: true, archived: true, pin: 'a,b', differ: true, spark: true, select: 'a,b', compare: 'b,a-1', baseline: 'b', group: 'model.lr', show: 'ragged-batches', norm: 'pred', class: 7, map: 'f1', rank: 3
     };
     assert.deepEqual(Object.keys(state).sort(), Object.keys(PARAMETERS).sort());
     assert.deepEqual({ ...parse(write(state)) }, state);
