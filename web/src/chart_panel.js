@@ -75,6 +75,7 @@ export function ChartPanel({ title, note, data, unit, bounds, size, epochName = 
         ${asTable ? html`<${StepsTable} title=${title} data=${data} unit=${unit} />`
             : html`<div class="plot" tabindex="0" role="img" aria-label=${spoken(title, data, unit)} onKeyDown=${keys}>
                 <div class="plot-ground" ref=${element}></div>
+                ${data.isEmpty && html`<p class="plot-empty muted">Nothing to draw here: ${data.steps.x.length === 0 ? 'no step' : 'no value that is finite'}</p>`}
                 <${Tip} ...${read} data=${data} unit=${unit} element=${element.current} />
             </div>`}
         <${Legend} data=${data} read=${read.read} unit=${unit} epochName=${epochName} />

@@ -14,7 +14,7 @@ export function ClassMap({ answer, selector, what, names, question, select }) {
     const canvas = useRef(null);
     const [under, setUnder] = useState(null);
     const map = useMemo(() => mapRows(answer, selector), [answer, selector]);
-    const { n, epochs, values } = map;
+    const { n, epochs, values, low, high } = map;
     useLayoutEffect(() => {
         const draw = () => paint(canvas.current, map);
         draw();
@@ -29,19 +29,19 @@ export function ClassMap({ answer, selector, what, names, question, select }) {
     const height = Math.max(160, n * Math.max(MAP_MIN_PX, Math.min(26, Math.floor(520 / n))));
     return html`<figure class="class-map">
         <figcaption class="muted"><span>${under ? html`<b dir="auto">${className(names, under[0])}</b>, epoch ${integer(epochs[under[1]])}: <b>${percent(values[under[1] * n + under[0]])}</b>`
-            : `A row for each class, a column for each epoch; the darker, the higher the ${what}. Point at a place to read it, click for that epoch.`}</span>
+            : `A row for each class, a column for each epoch; the stronger the colour, the higher the ${what}: from ${percent(low)} to ${percent(high)}. Point at a place to read it, click for that epoch.`}</span>
             <${More} name="${what} of classes and epochs" paths=${[['epochs', question]]} picture=${() => canvas.current} /></figcaption>
         <div class="class-map-rows">
             ${n <= 40 && html`<ol aria-hidden="true" style=${{ height: `${height}px` }}>${Array.from({ length: n }, (_, c) => html`<li key=${c} dir="auto" title=${className(names, c)}>${className(names, c)}</li>`)}</ol>`}
-            <canvas ref=${canvas} role="img" style=${{ height: `${height}px` }} onPointerMove=${event => setUnder(at(event))} onPointerLeave=${() => setUnder(null)} onClick=${event => select(epochs[at(event)[1]])}
+            <div><canvas ref=${canvas} role="img" style=${{ height: `${height}px` }} onPointerMove=${event => setUnder(at(event))} onPointerLeave=${() => setUnder(null)} onClick=${event => select(epochs[at(event)[1]])}
                 aria-label=${`Heat map of the ${what} of ${n} classes over ${epochs.length} epochs; the table of each epoch holds the numbers`}></canvas>
+            <p class="muted class-map-x"><span>epoch ${integer(epochs[0])}</span><span>epoch ${integer(epochs[epochs.length - 1])}</span></p></div>
         </div>
-        <p class="muted class-map-x"><span>epoch ${integer(epochs[0])}</span><span>epoch ${integer(epochs[epochs.length - 1])}</span></p>
     </figure>`;
 }
 
 // one pixel a value, magnified by the style sheet
-function paint(canvas, { n, epochs, values }) {
+function paint(canvas, { n, epochs, values, low, high }) {
     const [ground, ink, none] = ['--surface-sunk', '--series-epoch', '--surface'].map(name => rgb(canvas, name));
     canvas.width = epochs.length;
     canvas.height = n;
@@ -51,7 +51,7 @@ function paint(canvas, { n, epochs, values }) {
             const v = values[e * n + c];
             const at = (c * epochs.length + e) * 4;
             for (let part = 0; part < 3; part++)
-                image.data[at + part] = v === null ? none[part] : ground[part] + (ink[part] - ground[part]) * v;
+                image.data[at + part] = v === null ? none[part] : ground[part] + (ink[part] - ground[part]) * (0.06 + 0.94 * (high > low ? (v - low) / (high - low) : 1));
             image.data[at + 3] = 255;
         }
     canvas.getContext('2d').putImageData(image, 0, 0);

@@ -31,11 +31,15 @@ export function sortRows(rows, key, descending) {
 }
 
 /**
- * mapRows(answer, selector) -> {n, epochs: [epoch], values}: values[e * n + c] is the value of class c in epoch e, null where there is none.
+ * mapRows(answer, selector) -> {n, epochs: [epoch], values, low, high}: values[e * n + c] is the value of class c in epoch e, null where there is none;
+ * low and high are the least and the greatest.
  * answer: of /epochs for a selector that is a list.
  */
 export function mapRows(answer, selector) {
     const lists = answer.epochs.map(e => [e.metrics[selector]?.value ?? []].flat());
     const n = lists.reduce((most, list) => Math.max(most, list.length), 0);
-    return { n, epochs: answer.epochs.map(e => e.epoch), values: lists.flatMap(list => Array.from({ length: n }, (_, c) => list[c] ?? null)) };
+    const values = lists.flatMap(list => Array.from({ length: n }, (_, c) => list[c] ?? null));
+    const given = values.filter(v => v !== null);
+    const fold = (pick, start) => given.length > 0 ? given.reduce((a, b) => pick(a, b), start) : null;
+    return { n, epochs: answer.epochs.map(e => e.epoch), values, low: fold(Math.min, Infinity), high: fold(Math.max, -Infinity) };
 }

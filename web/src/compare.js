@@ -74,7 +74,7 @@ function Groups({ data }) {
     const { state } = usePlace();
     const rows = useMemo(() => groupRows(data.epochs, data.selector), [data.epochs, data.selector]);
     return html`<section aria-label="Groups"><h2>Grouped by ${state.group}</h2>
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Groups by ${state.group}"><table>
+        <div class="table-scroll" tabindex="0" role="region" aria-label="Groups by ${state.group}"><table class="grouped">
             <thead><tr><th scope="col">${state.group}</th><th scope="col" class="numeric">Runs</th><th scope="col" class="numeric">Epoch</th>
                 <th scope="col" class="numeric">Pooled: counts added</th><th scope="col" class="numeric">95\u00a0% interval</th><th scope="col" class="numeric">Mean \u00b1 std of the runs</th></tr></thead>
             <tbody>${rows.map(row => html`<tr key=${row.name}><th scope="row"><${Swatch} colour=${row.index % COLOURS} dash=${[]} /> <span dir="auto">${row.name}</span></th>

@@ -48,7 +48,8 @@ function scalar(value) {
  * Returns {
  *   x, shown, columns: {step, min, max, epoch, low, high, mean},   arrays as long as x; shown: x as the axis shows it
  *   has: {band, interval, mean},                            whether those columns show anything
- *   spans, selector, steps, axis, view, marks: [position] }
+ *   spans, selector, steps, axis, view, marks: [position],
+ *   isEmpty: nothing can be drawn }
  */
 export function chartData(steps, epochs, selector, view = {}) {
     const metric = steps.metrics[selector] ?? { value: [], min: [], max: [] };
@@ -85,7 +86,8 @@ export function chartData(steps, epochs, selector, view = {}) {
         for (const column of Object.values(columns))
             column.forEach((value, k) => { if (value <= 0) column[k] = null; }); // no logarithm: a gap
     const axis = createAxis(view.axis ?? 'step', steps, spans, view.origin, view.whole);
-    return { x, shown: x.map(axis.forward), columns, has, spans, selector, steps, axis, view, marks: marksOf(view.marked, spans, epochs) };
+    return { x, shown: x.map(axis.forward), columns, has, spans, selector, steps, axis, view, marks: marksOf(view.marked, spans, epochs),
+        isEmpty: !Object.values(columns).some(column => column.some(value => typeof value === 'number')) };
 }
 
 // the positions of the steps of an epoch that are to be marked

@@ -25,7 +25,9 @@ after(async () => {
 
 const VIEWS = {
     projects: ['', '.projects'], runs: ['?project=golden', '.runs table'], nothing: ['?project=nobody', '.command'], charts: ['?run=catdog', '.findings'],
-    classes: ['?run=ragged&view=classes', '.classes'], confusion: ['?run=ragged&view=confusion', '.confusion'], curves: ['?run=catdog&view=curves', '.curve .square']
+    classes: ['?run=ragged&view=classes', '.classes'], confusion: ['?run=ragged&view=confusion', '.confusion'], curves: ['?run=catdog&view=curves', '.curve .square'],
+    map: ['?run=ragged&view=classes&map=f1', '.class-map canvas'], ranks: ['?run=ragged&rank=1', '.plot canvas'], selected: ['?project=golden&select=ragged&spark=1&differ=1', '.spark svg'],
+    compare: ['?compare=catdog,ragged&baseline=ragged', '.compared td'], groups: ['?compare=catdog,ragged&group=lr&x=epoch', '.grouped td']
 };
 
 for (const scheme of ['light', 'dark'])

@@ -271,3 +271,32 @@ test('the cursor reads out the step under it', async () => {
     assert.ok(shown.includes(`step ${(steps.metrics['accuracy.macro'].value[2] * 100).toFixed(1)} %`), shown);
     await page.done();
 });
+
+const ODD = {
+    'only totals': [[{ stage: 'test', epoch: 0, step: 0, correct: 3, total: 4 }], 0.75],
+    'one step': [[{ stage: 'test', epoch: 0, step: 0, confusion: [[3, 1], [0, 4]] }], 0.875],
+    'a class without support': [[{ stage: 'test', epoch: 0, step: 0, confusion: [[5, 1, 0], [2, 4, 0], [0, 0, 0]] }], 0.75],
+    'all correct': [[0, 1].map(step => ({ stage: 'test', epoch: 0, step, confusion: [[4, 0], [0, 4]] })), 1],
+    'empty batches': [[{ stage: 'test', epoch: 0, step: 0, correct: 0, total: 0 }, { stage: 'test', epoch: 0, step: 1, correct: 1, total: 2 }], 0.5],
+    'a huge step': [[{ stage: 'test', epoch: 9007199254740000, step: 9007199254740990, correct: 1, total: 4 }], 0.25]
+};
+
+test('odd runs are shown like any other', async () => {
+    const page = await openPage(browser, server);
+    for (const [name, [batches, value]] of Object.entries(ODD)) {
+        const run = name.replaceAll(' ', '-');
+        await server.post(run, batches.flat());
+        for (const view of ['', '&view=classes', '&view=confusion&norm=change', '&x=samples', '&x=epoch']) {
+            await page.visit(`?run=${run}${view}`);
+            await page.waitForSelector('.plot canvas, .view-head');
+            await page.waitForFunction(() => !document.querySelector('[role=alert]'));
+            if (view === '')
+                assert.equal(await valueOf(page, 'accumulated'), value, name);
+        }
+    }
+    await server.post('all-nan', { stage: 'test', epoch: 0, step: 0, sums: { loss: ['NaN', 4] } });
+    await page.visit('?run=all-nan');
+    await page.waitForSelector('.plot-empty');
+    assert.match(await textOf(page.locator('.plot-empty')), /no value that is finite/);
+    await page.done();
+});

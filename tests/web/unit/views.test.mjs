@@ -62,6 +62,6 @@ test('a change compares shares of rows, also of cells that have gone empty', () 
 
 test('a map has a row for each class and a column for each epoch', () => {
     const answer = { epochs: [{ epoch: 3, metrics: { r: { value: [0.1, 0.2] } } }, { epoch: 5, metrics: {} }, { epoch: 6, metrics: { r: { value: [1, null] } } }] };
-    assert.deepEqual(mapRows(answer, 'r'), { n: 2, epochs: [3, 5, 6], values: [0.1, 0.2, null, null, 1, null] });
+    assert.deepEqual(mapRows(answer, 'r'), { n: 2, epochs: [3, 5, 6], values: [0.1, 0.2, null, null, 1, null], low: 0.1, high: 1 });
     assert.deepEqual(mapRows({ epochs: [{ epoch: 0, metrics: { r: { value: 0.5 } } }] }, 'r').values, [0.5], 'binary');
 });
