@@ -11,7 +11,7 @@ import { axesOf, colour, DRAG_MIN_PX, keepUp, pictureOf, svgOf } from './chart_p
 import { linesRange, nearestLine, valueNear } from './compare_model.js';
 
 const { uPlot } = globalThis;
-const COLOURS = ['--series-epoch', '--series-mean', '--line-c', '--mark', '--series-step', '--line-f', '--line-g', '--text-muted'];
+const COLOURS = ['--series-epoch', '--series-mean', '--line-c', '--mark', '--line-e', '--line-f', '--line-g', '--text-muted'];
 const POINTS_MAX = 40; // entries of a line that are dots too
 
 export function createLines(element, { unit, log, kind, onRead, onZoom, onScale, onReset }) {

@@ -73,17 +73,18 @@ const range = (low, high, unit, say = inUnit) => typeof low === 'number' ? `${sa
 function Groups({ data }) {
     const { state } = usePlace();
     const rows = useMemo(() => groupRows(data.epochs, data.selector), [data.epochs, data.selector]);
+    const withInterval = rows.some(row => typeof row.pooled?.low === 'number');
     return html`<section aria-label="Groups"><h2>Grouped by ${state.group}</h2>
         <div class="table-scroll" tabindex="0" role="region" aria-label="Groups by ${state.group}"><table class="grouped">
             <thead><tr><th scope="col">${state.group}</th><th scope="col" class="numeric">Runs</th><th scope="col" class="numeric">Epoch</th>
-                <th scope="col" class="numeric">Pooled: counts added</th><th scope="col" class="numeric">95\u00a0% interval</th><th scope="col" class="numeric">Mean \u00b1 std of the runs</th></tr></thead>
+                <th scope="col" class="numeric">Pooled: counts added</th>${withInterval && html`<th scope="col" class="numeric">95\u00a0% interval</th>`}<th scope="col" class="numeric">Mean \u00b1 std of the runs</th></tr></thead>
             <tbody>${rows.map(row => html`<tr key=${row.name}><th scope="row"><${Swatch} colour=${row.index % COLOURS} dash=${[]} /> <span dir="auto">${row.name}</span></th>
                 <td class="numeric">${integer(row.runs.length)}</td><td class="numeric">${row.at === null ? MISSING : integer(row.at)}</td>
                 <td class="numeric"><data value=${row.pooled?.value ?? ''}><b>${inUnit(row.pooled?.value, data.unit)}</b></data></td>
-                <td class="numeric muted">${range(row.pooled?.low, row.pooled?.high, data.unit)}</td>
+                ${withInterval && html`<td class="numeric muted">${range(row.pooled?.low, row.pooled?.high, data.unit)}</td>`}
                 <td class="numeric">${row.seeds.n === 0 ? MISSING : html`${plusMinus(row.seeds.mean, row.seeds.std, data.unit)} <small class="muted">of ${row.seeds.n}</small>`}</td></tr>`)}</tbody>
         </table></div>
-        <p class="muted note">Pooled is one value of all the runs\u2019 counts together, as if they were one run; its interval says how many samples stand behind it. The mean \u00b1 standard deviation (n \u2212 1)
+        <p class="muted note">Pooled is one value of all the runs\u2019 counts together, as if they were one run${withInterval ? '; its interval says how many samples stand behind it' : ''}. The mean \u00b1 standard deviation (n \u2212 1)
             is over the values of the single runs: how much they differ from seed to seed.</p>
     </section>`;
 }
