@@ -4,6 +4,7 @@ import { html } from './preact.js';
 import * as api from './app_api.js';
 import { useLive, useTitle } from './hooks.js';
 import { Link, Live } from './parts.js';
+import { More } from './more.js';
 import { NoProjects } from './empty.js';
 import { plural } from './format.js';
 
@@ -15,7 +16,7 @@ export function Projects() {
     return html`<${Live} live=${live}>${answer => answer.projects.length === 0
         ? html`<${NoProjects} />`
         : html`
-            <h1>Projects</h1>
+            <div class="title-row"><h1>Projects</h1><${More} name="projects" paths=${[['projects', '/api/v1/projects']]} csv=${false} /></div>
             <ul class="projects">
                 ${answer.projects.map(p => html`<li key=${p.name}>
                     <${Link} class="project" to=${{ project: p.name }}>

@@ -59,7 +59,7 @@ test('half of the zooms are there within 60 ms', async () => {
         for (let i = 0; i < 12; i++) {
             const before = legend.textContent;
             const began = performance.now();
-            plot.dispatchEvent(new KeyboardEvent('keydown', { key: i < 8 ? '+' : '-', bubbles: true }));
+            plot.dispatchEvent(new KeyboardEvent('keydown', { key: i < 6 ? '+' : '-', bubbles: true }));
             while (legend.textContent === before && performance.now() - began < 2000)
                 await frame();
             times.push(performance.now() - began);
