@@ -1,6 +1,6 @@
 // What views share and cannot say in markup: where they are, and data that keeps itself up to date.
 
-import { createContext, useContext, useEffect, useRef, useState } from './preact.js';
+import { createContext, useContext, useEffect, useLayoutEffect, useRef, useState } from './preact.js';
 import * as api from './app_api.js';
 import { createPoller } from './live.js';
 
@@ -16,7 +16,8 @@ export const usePlace = () => useContext(Place);
 export function useLive(load, interval, deps) {
     const [state, setState] = useState({ data: undefined, error: null });
     const poller = useRef(null);
-    useEffect(() => {
+    // not useEffect: that waits for a frame to be painted, and the question could be on its way already
+    useLayoutEffect(() => {
         const p = createPoller({
             load, interval,
             // an answer that changed nothing paints nothing
