@@ -60,6 +60,9 @@ class FullDisk(FaultTest):
         ledger.requests.pop()  # refused: checked to be absent, as it is not in the ledger
         ledger.check(server)
         self.assertEqual(server.patch("/api/v1/runs/r", {"status": "finished"}).status, 200)  # small changes still fit
+        answer = server.post("/api/v1/backup", None)
+        self.assertEqual((answer.status, answer.json()["type"]), (503, "urn:tally:problem:storage-full"), answer)
+        self.assertFalse([n for n in os.listdir(folder) if "backup" in n or "partial" in n], "half a backup takes the last room")
         # to the brim: now a commit may meet the end of the disk itself
         self.fill(folder, leave=64 * 1024)
         for i in range(20):
