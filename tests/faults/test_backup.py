@@ -60,11 +60,10 @@ class Backup(FaultTest):
         server.check()
         shutil.rmtree(folder)
 
-    def test_backups_under_load_are_whole_and_start(self):
-        rng, server, done = rng_of("backup"), self.server(), threading.Event()
-        ledgers = [Ledger("run%d" % rank) for rank in range(CLIENTS)]
-        failures = []
-        server.start()
+    def round(self, server, rng, i):
+        """Clients write into new runs while one backup is taken; how many requests they made."""
+        ledgers = [Ledger("run%d-%d" % (i, rank)) for rank in range(CLIENTS)]
+        done, failures = threading.Event(), []
 
         def work(rank, seed):
             try:
@@ -74,23 +73,28 @@ class Backup(FaultTest):
         threads = [threading.Thread(target=work, args=(rank, rng.random())) for rank in range(CLIENTS)]
         for t in threads:
             t.start()
+        folder = quick_folder()
         try:
-            for i in range(BACKUPS):
-                time.sleep(PAUSE or 0.1)
-                folder = quick_folder()
-                begun = time.monotonic()
-                self.take(server, i, folder)
-                self.verify(folder, ledgers, begun, time.monotonic())
+            time.sleep(PAUSE or 0.15)
+            begun = time.monotonic()
+            self.take(server, i, folder)
+            ended = time.monotonic()
         finally:
             done.set()
             for t in threads:
                 t.join()
         self.assertEqual(failures, [])
-        self.assertEqual(sorted(n for n in os.listdir(server.folder) if n.startswith("tally.db")), ["tally.db", "tally.db-shm", "tally.db-wal", "tally.db.lock"])
+        self.verify(folder, ledgers, begun, ended)
         for ledger in ledgers:
             ledger.check(server)
-        print("backup: %d backups under load, %d requests: whole, consistent, and a server starts on each"
-              % (BACKUPS, sum(len(l.requests) for l in ledgers)), file=sys.stderr)
+        return sum(len(l.requests) for l in ledgers)
+
+    def test_backups_under_load_are_whole_and_start(self):
+        rng, server = rng_of("backup"), self.server()
+        server.start()
+        requests = sum(self.round(server, rng, i) for i in range(BACKUPS))
+        self.assertEqual(sorted(n for n in os.listdir(server.folder) if n.startswith("tally.db")), ["tally.db", "tally.db-shm", "tally.db-wal", "tally.db.lock"])
+        print("backup: %d backups under load, %d requests: whole, consistent, and a server starts on each" % (BACKUPS, requests), file=sys.stderr)
         server.close()
 
 
