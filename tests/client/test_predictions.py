@@ -1,4 +1,5 @@
 """Counting predictions: lists always, NumPy arrays and tensors where they are installed, against a plain count."""
+import logging
 import random
 import sys
 import unittest
@@ -116,6 +117,46 @@ class Sent(ClientTest):
         entry = self.epoch(run, metric="accuracy,loss,b:recall,ml:accuracy.none")
         self.assertEqual({name: m["value"] for name, m in entry["metrics"].items()}, {"accuracy": 1, "loss": 0.25, "b:recall": 0.5, "ml:accuracy.none": [1, 0]})
         self.assertEqual(entry["samples"], 3)
+
+    def test_top_k_and_ignored_targets_are_declared_by_themselves_and_once(self):
+        rng = random.Random(3)
+        classes, samples, top_k, ignored = 6, 40, 3, 2
+        run = self.init(on_error="raise")
+        run.stage("val", top_k=top_k, ignore_index=ignored, class_names=list("abcdef"))
+        put, declared = run._sender.put, []
+        run._sender.put = lambda kind, body, *more: (declared.append(body["stages"]) if "stages" in body else None, put(kind, body, *more))
+        total = [[0] * classes for _ in range(classes)]
+        for step in range(3):
+            scores = [rng.sample(range(100), classes) for _ in range(samples)]
+            scores = [[value / 100 for value in row] for row in scores]
+            targets = [rng.choice((0, 1, 3, 2)) for _ in range(samples)]  # 4 and 5 are only ever predicted
+            for t, row in enumerate(plain_matrix(scores, targets, classes, top_k, ignored)):
+                total[t] = [a + b for a, b in zip(total[t], row)]
+            run.log_predictions("test", 0, step, scores, targets, num_classes=classes, top_k=top_k, ignore_index=ignored)
+            run.log_predictions("val", 0, step, scores, targets, num_classes=classes)  # both are taken from stage()
+        self.assertTrue(run.finish())
+        self.assertEqual(declared, [{"test": {"top_k": top_k, "ignore_index": ignored}}])
+        self.assertGreater(sum(row[4] + row[5] for row in total), 0, "the case must have classes that are only predicted")
+        recalls = [row[t] / sum(row) for t, row in enumerate(total) if sum(row)]
+        document = self.document(run)
+        for stage in ("test", "val"):
+            self.assertLessEqual({"top_k": top_k, "ignore_index": ignored}.items(), document["stages"][stage].items())
+            entry = self.epoch(run, stage, "accuracy.macro")
+            self.assertAlmostEqual(entry["metrics"]["accuracy.macro"]["value"], sum(recalls) / len(recalls), 12, stage)
+            self.assertEqual(entry["samples"], 120)
+
+    def test_the_first_top_k_of_a_stage_decides_and_another_is_said(self):
+        run = self.init()
+        with self.assertLogs("tally", logging.WARNING) as logs:
+            for step in range(3):
+                for name, top_k in (("main", 1), ("top2", 2)):
+                    run.log_predictions("test", 0, step, [[0.1, 0.7, 0.2]], [2], num_classes=3, top_k=top_k, name=name)
+            self.assertTrue(run.finish())
+        self.assertEqual(len(logs.output), 1, logs.output)
+        self.assertIn("several top_k", logs.output[0])
+        self.assertIsNone(self.document(run)["stages"].get("test", {}).get("top_k"))
+        entry = self.epoch(run, "test", "accuracy,top2:accuracy")
+        self.assertEqual([m["value"] for m in entry["metrics"].values()], [0, 1])
 
 
 if __name__ == "__main__":

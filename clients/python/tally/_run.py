@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 import time as clock
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from . import _exit
 from ._counts import put_off
@@ -32,7 +32,9 @@ class Run:
         self._sender = sender
         self._pid = os.getpid()
         self._cuts = 0
-        self._ignore: Dict[str, Optional[int]] = {}
+        self._defaults: Dict[str, Dict[str, int]] = {}  # what stage() says of each stage
+        self._decided: Dict[str, Dict[str, int]] = {}  # by stage() or by the first predictions
+        self._told: Set[Tuple[str, Optional[int], Optional[int]]] = set()
         self._at: Dict[str, Tuple[int, Optional[int]]] = {}
         self._at_stage = "train"
         self._taps_paused = False  # Lightning's sanity check
@@ -101,21 +103,26 @@ class Run:
         self._put(record, time, 1 + size // 100)
 
     def log_predictions(self, stage: str, epoch: int, step: int, predictions: Any, targets: Any, *, num_classes: Optional[int] = None,
-                        task: str = "multiclass", top_k: int = 1, ignore_index: Optional[int] = None, threshold: float = 0.5, name: str = "main",
+                        task: str = "multiclass", top_k: Optional[int] = None, ignore_index: Optional[int] = None, threshold: float = 0.5, name: str = "main",
                         sums: Optional[Mapping[str, Any]] = None, values: Optional[Mapping[str, Any]] = None, time: Optional[float] = None) -> None:
         """Count a batch's predictions against its targets and log the counts.
 
         predictions   multiclass: scores (floats, logits or probabilities) [N, C, ...], or labels (integers) [N, ...];
                       binary: scores or 0/1 [N, ...]; multilabel: scores or 0/1 [N, C, ...].
         targets       multiclass and binary [N, ...], multilabel [N, C, ...]; integers.
-        top_k         multiclass: a sample is right if its target is among the k best scores.
+        top_k         multiclass: a sample is right if its target is among the k best scores.  Default: that of stage(), else 1.
         ignore_index  samples (multilabel: entries) with this target are not counted, only seen.  Default: that of stage().
+        The first top_k and ignore_index of a stage are declared by themselves; series with others belong in stages of their own.
         threshold     binary and multilabel scores above it are positive.  Where any score lies outside [0, 1] all are logits.
         Lists, NumPy arrays or tensors; a device is not waited for.  sums, values, name, time: as in log().
         """
         try:
-            if ignore_index is None:
-                ignore_index = self._ignore.get(stage)
+            if ignore_index is None or top_k is None:
+                defaults = self._defaults.get(stage, {})
+                ignore_index = defaults.get("ignore_index") if ignore_index is None else ignore_index
+                top_k = defaults.get("top_k", 1) if top_k is None else top_k
+            if task == "multiclass":
+                self._tell(stage, ignore_index, top_k)
             record: Dict[str, Any] = {"stage": stage, "epoch": epoch, "step": step,
                                       "_later": put_off(predictions, targets, num_classes, task, top_k, ignore_index, threshold)}
         except Exception as error:  # never into the training loop
@@ -166,23 +173,46 @@ class Run:
 
     # ---- what is known about the run ----
     def stage(self, stage: str, *, class_names: Optional[Sequence[str]] = None, dataset_size: Optional[int] = None,
-              ignore_index: Optional[int] = None) -> None:
+              ignore_index: Optional[int] = None, top_k: Optional[int] = None) -> None:
         """Declare what counts cannot tell of a stage.
 
         class_names   C texts.  dataset_size: samples in one epoch, all ranks together; the server says when too many or too few were seen.
-        ignore_index  the target that is not counted; log_predictions() takes it from here.
+        ignore_index  the target that is not counted, top_k: k of the predictions that are counted; log_predictions() takes both from here.
         """
         declared: Dict[str, Any] = {}
         if class_names is not None:
             declared["class_names"] = [str(name) for name in class_names]
         if dataset_size is not None:
             declared["dataset_size"] = int(dataset_size)
-        if ignore_index is not None:
-            declared["ignore_index"] = int(ignore_index)
-            self._ignore[stage] = int(ignore_index)
+        for field, value in (("ignore_index", ignore_index), ("top_k", top_k)):
+            if value is not None:
+                declared[field] = int(value)
+                self._defaults.setdefault(stage, {})[field] = self._decided.setdefault(stage, {})[field] = int(value)
         if self.world_size > 1:
             declared["world_size"] = self.world_size
         self._call(PUT, {"stages": {stage: declared}})
+
+    def _tell(self, stage: str, ignore_index: Optional[int], top_k: Optional[int]) -> None:
+        """Declare what a stage's predictions are counted with, once: the server's macro means and Jaccard index depend on it.
+
+        It holds for all series of a stage, so the first that comes decides, and stage() before it.
+        """
+        if (stage, ignore_index, top_k) in self._told:
+            return
+        self._told.add((stage, ignore_index, top_k))
+        decided, declared = self._decided.setdefault(stage, {}), {}
+        if ignore_index is not None and "ignore_index" not in decided:
+            declared["ignore_index"] = int(ignore_index)
+        if top_k is not None and "top_k" not in decided:
+            declared["top_k"] = int(top_k)
+        elif top_k is not None and decided["top_k"] != top_k:
+            self._sender.warn("top_k " + stage, "stage %s is logged with several top_k; macro means are those of %d. Give each a stage of its own" % (
+                stage, decided["top_k"]))
+        decided.update(declared)
+        if declared.get("top_k") == 1:
+            del declared["top_k"]
+        if declared and not self.ended:
+            self._sender.put(PUT, {"stages": {stage: declared}})
 
     def config(self, values: Optional[Mapping[str, Any]] = None, **more: Any) -> None:
         """Add to the run's config.  Nested mappings are merged; what JSON does not have becomes text."""

@@ -36,6 +36,9 @@ class Tap:
     def __init__(self, run: Run, metric: Any, name: str, stage: Optional[str]) -> None:
         self.run, self.name, self.stage = run, name, stage
         self.convert = converter(metric)
+        ignored, top_k = getattr(metric, "ignore_index", None), getattr(metric, "top_k", None)
+        self.ignore_index = ignored if isinstance(ignored, int) else None
+        self.top_k = top_k if isinstance(top_k, int) and getattr(metric, "average", None) == "macro" else None  # other averages do not care
         self.moments = type(metric).__name__ in MOMENTS
         self.states = () if self.moments else tuple(metric._defaults)
         self.steps: Dict[Tuple[str, int], int] = {}
@@ -90,6 +93,7 @@ class Tap:
         used = self.steps.get((stage, epoch), -1)
         step = used + 1 if step is None else max(step, used + 1)
         self.steps = {(stage, epoch): step, **{k: v for k, v in self.steps.items() if k[0] != stage}}
+        run._tell(stage, self.ignore_index, self.top_k)
         record: Fields = {"stage": stage, "epoch": epoch, "step": step, "_later": lambda: named(later(), self.name)}
         if run.rank:
             record["rank"] = run.rank
@@ -271,7 +275,4 @@ def tap(run: Run, thing: Any, stage: Optional[str], name: Optional[str]) -> List
             continue
         one.install(metric)
         taps.append(one.name)
-        ignored = getattr(metric, "ignore_index", None)
-        if stage and isinstance(ignored, int) and run._ignore.get(stage) != ignored:
-            run.stage(stage, ignore_index=ignored)
     return taps
