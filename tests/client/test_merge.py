@@ -9,9 +9,10 @@ from fractions import Fraction
 from unittest import mock
 
 from client import NOWHERE, ClientTest, TallyServer
-from tally import _merge, _spool
+from tally import _merge, _segment, _spool
 from tally._sender import merge_entries
-from tally._spool import BATCH, PUT, Entry, Spool
+from tally._segment import BATCH, PUT, Entry
+from tally._spool import Spool
 
 
 def random_record(rng, step, form):
@@ -175,7 +176,7 @@ class Bounds(ClientTest):
         spool = Spool.create(self.spool, {"url": NOWHERE, "run": "r"}, "s", disk_bytes=40000)
         for step in range(600):
             spool.append([Entry(BATCH, json.dumps({"stage": "train", "epoch": 0, "step": step, "correct": 1, "total": 2}).encode())])
-        with mock.patch.object(_spool, "remove_file"):  # what is replaced is still there
+        with mock.patch.object(_segment, "remove_file"):  # what is replaced is still there
             self.assertTrue(spool.shrink(merge_entries))
         spool.close()
         again = Spool.open(spool.folder)

@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, List, Optional
 
 from ._errors import Refused
 from ._http import Api
-from ._spool import BATCH, PATCH, PUT, REWIND, Entry, Spool
+from ._segment import BATCH, PATCH, PUT, REWIND, Entry
+from ._spool import Spool
 
 PORTION_RECORDS = 2000
 PORTION_BYTES = 1 << 20

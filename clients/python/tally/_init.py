@@ -14,8 +14,10 @@ from ._http import DEFAULT_URL, Api
 from ._job import RUN_ID_MAX, Launch, find_rank, find_world_size, slug
 from ._record import RUN_ID, document
 from ._run import Run
+from ._segment import PUT
 from ._sender import Sender
-from ._spool import PUT, Spool, sessions
+from ._sessions import sessions
+from ._spool import Spool
 
 LOG = logging.getLogger("tally")
 SPOOL_DIR = ".tally"

@@ -10,8 +10,8 @@ from . import _exit
 from ._counts import put_off
 from ._errors import TallyError
 from ._record import document, snapshot
+from ._segment import BATCH, PATCH, PUT, REWIND
 from ._sender import Sender
-from ._spool import BATCH, PATCH, PUT, REWIND
 
 POSITION_MAX = 2 ** 53 - 1
 STATUSES = ("finished", "failed", "killed")

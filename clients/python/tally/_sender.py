@@ -24,7 +24,9 @@ from ._deliver import Delivery, write_rejected
 from ._errors import Refused, TallyError, Unavailable
 from ._http import Api
 from ._record import encode, materialise
-from ._spool import BATCH, Entry, Spool, sessions
+from ._segment import BATCH, Entry
+from ._sessions import sessions
+from ._spool import Spool
 
 LOG = logging.getLogger("tally")
 DRAIN_SECONDS = 0.25

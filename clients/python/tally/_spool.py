@@ -1,101 +1,27 @@
 """What waits to be sent, on disk: every entry is written here before it is sent, and taken away when the server has it.
 
-A session is one process's folder, DIR/<run>/<session>/:
-    meta.json        where it goes: {"format":1,"url","run","project","rank","attempt","created"}; never a token
-    000001.seg, ...  entries, one a line: kind, CRC-32 of the rest in hex, JSON.  Append only.  A line that is torn or damaged is skipped
+A session is one process's folder (see _sessions), and holds
+    000001.seg, ...  entries (see _segment)
     000001-000004.seg  the same with neighbouring batches added; it replaces the segments of its range
     acked            how far the server has it: "segment offset"
-    lock             held (flock) by the process that writes or sends
 Entries keep their order.  Where the disk refuses, segments live in memory instead.
 
 Threads: the caller holds a lock of its own around every call.
 """
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-import zlib
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-try:
-    import fcntl
-except ImportError:  # Windows: a session is then not locked, and syncing a live one sends duplicates, which are harmless
-    fcntl = None  # type: ignore[assignment]
+from ._segment import Entry, Place, Segment, frame, remove_file, take
+from ._sessions import lock, make_folders, remove_folder, write_meta
 
-BATCH, PUT, PATCH, REWIND = b"b", b"u", b"p", b"w"
 SEGMENT_BYTES = 4 << 20
-LINE = re.compile(rb"([bupw])([0-9a-f]{8}) (.*)", re.S)
 NAME = re.compile(r"(\d{6})(?:-(\d{6}))?\.seg\Z")
 FINAL = 99  # the level of a segment that merging cannot make smaller
 ACK = b"%06d %012d\n"
-
-
-class Entry(NamedTuple):
-    kind: bytes
-    payload: bytes  # JSON
-
-
-class Place(NamedTuple):
-    """Just behind an entry: how far sending has come."""
-    segment: int  # its first number
-    offset: int
-    entries: int  # how many were taken since the place before
-
-
-def frame(entry: Entry) -> bytes:
-    return b"%b%08x %b\n" % (entry.kind, zlib.crc32(entry.kind + entry.payload), entry.payload)
-
-
-def unframe(line: bytes) -> Optional[Entry]:
-    found = LINE.match(line)
-    if not found or int(found.group(2), 16) != zlib.crc32(found.group(1) + found.group(3)):
-        return None
-    return Entry(found.group(1), found.group(3))
-
-
-class Segment:
-    """A file, or bytes in memory."""
-
-    def __init__(self, low: int, high: int, path: Optional[str]) -> None:
-        self.low, self.high, self.path = low, high, path
-        self.memory = bytearray()
-        self.size = self.entries = self.level = 0
-        self.fd = -1
-
-    def append(self, data: bytes) -> None:
-        """All of it or an OSError, after which the file is as it was."""
-        if self.path is None:
-            self.memory += data
-        else:
-            if self.fd < 0:
-                self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                done = 0
-                while done < len(data):
-                    done += os.write(self.fd, data[done:])
-            except OSError:
-                os.ftruncate(self.fd, self.size)
-                raise
-        self.size += len(data)
-
-    def read(self, offset: int, size: int) -> bytes:
-        if self.path is None:
-            return bytes(self.memory[offset:offset + size])
-        with open(self.path, "rb") as f:
-            f.seek(offset)
-            return f.read(size)
-
-    def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def remove(self) -> None:
-        self.close()
-        if self.path is not None:
-            remove_file(self.path)
 
 
 class Spool:
@@ -127,8 +53,7 @@ class Spool:
         try:
             make_folders(root, folder)
             spool._lock()
-            with open(os.path.join(folder, "meta.json"), "w", encoding="utf-8") as f:
-                json.dump(meta, f)
+            write_meta(folder, meta)
         except OSError as error:
             spool.failure, spool.folder = error, None
         return spool
@@ -148,16 +73,9 @@ class Spool:
 
     def _lock(self) -> bool:
         assert self.folder is not None
-        self._lock_fd = os.open(os.path.join(self.folder, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.close()
-                return False
-            except OSError:
-                pass  # a file system without locks
-        return True
+        fd = lock(self.folder)
+        self._lock_fd = -1 if fd is None else fd
+        return fd is not None
 
     def _load(self) -> None:
         assert self.folder is not None
@@ -350,80 +268,3 @@ class Spool:
         segment.remove()
         self.left -= segment.entries
         return segment.entries
-
-
-def take(segment: Segment, offset: int, max_entries: int, max_bytes: int, mixed: bool = False) -> Tuple[List[Entry], Place]:
-    """Entries from an offset on: batches, or one call; mixed takes them all."""
-    size = max_bytes
-    while True:
-        data = segment.read(offset, size)
-        if b"\n" in data or offset + len(data) >= segment.size:
-            break
-        size *= 2  # one line longer than max_bytes
-    entries: List[Entry] = []
-    used = n_lines = 0
-    *lines, tail = data.split(b"\n")
-    for line in lines:
-        entry = unframe(line)
-        if entry is not None:
-            if entries and not mixed and (entry.kind != BATCH or entries[0].kind != BATCH):
-                break
-            if len(entries) >= max_entries:
-                break
-            entries.append(entry)
-        used += len(line) + 1
-        n_lines += 1
-    else:
-        if tail and offset + len(data) >= segment.size:
-            used += len(tail)  # torn by a crash
-    return entries, Place(segment.low, offset + used, n_lines)
-
-
-# ---- folders ----
-
-def make_folders(root: str, folder: str) -> None:
-    for attempt in range(5):
-        try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-            break
-        except FileNotFoundError:  # another rank has just removed the run's empty folder
-            if attempt == 4:
-                raise
-    ignore = os.path.join(root, ".gitignore")
-    if not os.path.exists(ignore):
-        with open(ignore, "w", encoding="ascii") as f:
-            f.write("*\n")
-
-
-def read_meta(folder: str) -> Optional[Dict[str, Any]]:
-    try:
-        with open(os.path.join(folder, "meta.json"), encoding="utf-8") as f:
-            meta = json.load(f)
-    except (OSError, ValueError):
-        return None
-    return meta if isinstance(meta, dict) and all(isinstance(meta.get(k), str) for k in ("url", "run")) else None
-
-
-def sessions(root: str) -> List[Tuple[str, Dict[str, Any]]]:
-    """(folder, meta) of every session under a folder, the oldest first.  The folder may be the spool, a run's or a session."""
-    found = []
-    for folder, _, files in os.walk(root):
-        if "meta.json" in files:
-            meta = read_meta(folder)
-            if meta is not None:
-                found.append((folder, meta))
-    return sorted(found, key=lambda item: (item[1].get("created") or 0, item[0]))
-
-
-def remove_file(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
-
-
-def remove_folder(path: str) -> None:
-    try:
-        os.rmdir(path)
-    except OSError:
-        pass

@@ -11,8 +11,10 @@ from typing import Any, Dict, List, Optional
 from ._deliver import Delivery, write_rejected
 from ._errors import Refused, TallyError, Unavailable
 from ._http import Api
+from ._segment import Entry
 from ._sender import backoff
-from ._spool import Entry, Spool, sessions
+from ._sessions import sessions
+from ._spool import Spool
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
