@@ -3,12 +3,13 @@ import http.server
 import json
 import logging
 import os
+import socket
 import threading
 import time
 import unittest
 
 from client import NOWHERE, ClientTest, TallyServer, wait_until
-from tally import _sender
+from tally import _courier
 
 
 class Delivery(ClientTest):
@@ -177,12 +178,12 @@ class Delivery(ClientTest):
 class Waiting(ClientTest):
     def test_backoff_doubles_with_jitter_and_honours_retry_after(self):
         for failures in range(1, 40):
-            wait = _sender.backoff(failures, None, False)
+            wait = _courier.backoff(failures, None, False)
             self.assertTrue(0.125 <= wait <= 30, wait)
-        self.assertGreaterEqual(_sender.backoff(30, None, False), 15)
-        self.assertGreaterEqual(_sender.backoff(1, 7.0, True), 7)
-        self.assertLessEqual(_sender.backoff(1, 1e9, False), 300)
-        self.assertLessEqual(_sender.backoff(30, None, True), 1)
+        self.assertGreaterEqual(_courier.backoff(30, None, False), 15)
+        self.assertGreaterEqual(_courier.backoff(1, 7.0, True), 7)
+        self.assertLessEqual(_courier.backoff(1, 1e9, False), 300)
+        self.assertLessEqual(_courier.backoff(30, None, True), 1)
 
     def test_answers_that_say_later_are_tried_again_and_no_other(self):
         answers = [(429, {}), (502, {}), (503, {"Retry-After": "1"}), (504, {})]
@@ -224,6 +225,48 @@ class Waiting(ClientTest):
         start = time.monotonic()
         self.assertFalse(run.finish())
         self.assertLess(time.monotonic() - start, 3)
+
+
+class Hanging(ClientTest):
+    """A server that takes connections and never answers."""
+
+    def setUp(self):
+        super().setUp()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        self.url = "http://127.0.0.1:%d" % listener.getsockname()[1]
+
+    def test_what_was_logged_half_a_second_before_kill_9_is_on_disk(self):
+        job = """
+            import os, signal, sys, time, tally
+            run = tally.init("client", id="{0}")
+            for step in range(80):
+                run.log("train", 0, step, correct=1, total=2)
+                time.sleep(0.01)
+            assert run._sender.courier.busy, "the request should still wait for its answer"
+            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+        found = []
+        for _ in range(3):  # a machine that is busy with other things may hold a thread up for longer
+            run = self.new_run("hanging")
+            _, err = self.run_job(job.format(run), expect=-9, TALLY_URL=self.url)
+            self.assertNotIn("Error", err)
+            self.sync(self.spool, "--url", self.server.url)
+            found.append(self.epoch(run)["batches"])
+            if found[-1] == 80:
+                return
+        self.fail("of 80 batches there were only %s on disk" % found)
+
+    def test_the_end_is_bounded_and_everything_is_kept(self):
+        run = self.init(url=self.url, exit_seconds=0.2)
+        for step in range(100):
+            run.log("train", 0, step, correct=1, total=2)
+        wait_until(lambda: run._sender.courier.busy, what="a request")
+        start = time.monotonic()
+        self.assertFalse(run.finish())
+        self.assertLess(time.monotonic() - start, 5)
+        self.assertIn("100 accepted", self.sync(self.spool, "--url", self.server.url))  # nothing holds the session any more
 
 
 class Tokens(ClientTest):

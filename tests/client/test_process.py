@@ -81,7 +81,7 @@ class Fork(ClientTest):
                 run.log("train", 0, step, correct=1, total=2)
             assert os.waitpid(child, 0)[1] == 0
             assert run.finish()
-            assert run._sender.delivery.duplicates == 0
+            assert run._sender.courier.delivery.duplicates == 0
         """ % run)
         self.assertEqual([self.epoch(run, stage)["batches"] for stage in ("train", "val")], [20, 1])
         self.assertEqual(self.document(run)["status"], "finished")

@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import os
+import socket
 import ssl
 import time
 import urllib.parse
@@ -24,7 +25,7 @@ class Api:
 
     url    http://host:port or https://host, with or without a path before /api.
     token  sent as Bearer; None: none.
-    Used by one thread at a time.
+    Used by one thread at a time, but for abort().
     """
 
     def __init__(self, url: str, token: Optional[str] = None) -> None:
@@ -38,11 +39,22 @@ class Api:
         self._token = token
         self._connection: Optional[http.client.HTTPConnection] = None
         self._pid = os.getpid()
+        self._aborted = False
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def abort(self) -> None:
+        """From another thread: end the request that is under way, and make no other."""
+        self._aborted = True
+        wire = getattr(self._connection, "sock", None)
+        if wire is not None:
+            try:
+                wire.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is over already
 
     def call(self, method: str, path: str, body: bytes, content_type: str = "application/json") -> Dict[str, Any]:
         """The JSON of a 2xx answer.  Raises Unavailable or Refused."""
@@ -63,7 +75,7 @@ class Api:
     def _exchange(self, method: str, path: str, body: bytes, headers: Dict[str, str]) -> Any:
         if self._pid != os.getpid():  # a connection belongs to the process that opened it
             self._connection, self._pid = None, os.getpid()
-        while True:
+        while not self._aborted:
             fresh = self._connection is None
             try:
                 if self._connection is None:
@@ -82,6 +94,7 @@ class Api:
             if answer.will_close:
                 self.close()
             return answer, text
+        raise Unavailable("%s: the end of the program" % self.url)
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._secure:

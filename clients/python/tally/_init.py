@@ -84,7 +84,7 @@ def init(project: str = "default", name: Optional[str] = None, *, id: Optional[s
     declare(run, name, config, tags, env)
     if resume is not None:
         run.resume(resume[0], resume[1])
-    sender.heartbeats = True
+    sender.courier.heartbeats = True
     return run
 
 
@@ -98,7 +98,7 @@ def declare(run: Run, name: Optional[str], config: Optional[Mapping[str, Any]], 
         body["tags"] = [str(tag) for tag in tags]
     run._sender.put(PUT, body)
     if env and run.rank == 0:
-        run._sender.put(PUT, lambda: {"config": {"_env": document(_environment.describe())}})
+        run._sender.courier.chores.append(lambda: {"config": {"_env": document(_environment.describe())}})
 
 
 def earlier_attempts(root: str, run_id: str, launch: Launch) -> Iterable[str]:

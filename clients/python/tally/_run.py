@@ -244,7 +244,7 @@ class Run:
 
     def heartbeat(self) -> None:
         """Say that the run is alive.  It happens every minute by itself."""
-        self._sender.beat()
+        self._sender.courier.beat()
 
     def _call(self, kind: bytes, body: Union[Dict[str, Any], Callable[[], Dict[str, Any]]]) -> None:
         if self.ended:

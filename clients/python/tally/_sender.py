@@ -1,40 +1,36 @@
-"""From the training loop to the spool and on to the server.
+"""From the training loop to the spool.
 
-The training thread calls put(), which appends to a queue and returns.  A thread of the sender drains the queue a few times a
-second into the spool, sends what the spool holds, and waits longer and longer while the server does not answer.
+The training thread calls put(), which appends to a queue and returns.  A thread of the sender brings the queue to the spool a few
+times a second; another one, the courier's, sends what the spool holds.
 
 1. Nothing of put() takes a lock or touches a file, unless the queue is full because the thread cannot keep up; then records are
    added to neighbours of their epoch, in memory.
-2. The lock guards spool and drain; it is not held during a request, so that at the end any thread can bring the queue to disk.
-3. The thread never dies of an error, and never raises one into the training loop.
+2. The lock guards spool and drain.  It is never held while a server is waited for, and any thread may bring the queue to disk.
+3. The threads never die of an error, and never raise one into the training loop.
 """
 from __future__ import annotations
 
 import json
 import logging
 import os
-import random
 import threading
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from . import _merge
-from ._deliver import Delivery, write_rejected
-from ._errors import Refused, TallyError, Unavailable
+from ._courier import Courier
+from ._errors import TallyError
 from ._http import Api
 from ._record import encode, materialise
 from ._segment import BATCH, Entry
-from ._sessions import sessions
 from ._spool import Spool
 
 LOG = logging.getLogger("tally")
 DRAIN_SECONDS = 0.25
 WAKE_RECORDS = 1000  # so many in the queue wake the thread before its time
-HEARTBEAT_SECONDS = 60.0
-BACKOFF_SECONDS, BACKOFF_MAX_SECONDS, RETRY_AFTER_MAX_SECONDS = 0.25, 30.0, 300.0
 
-Item = Tuple[bytes, Any]  # kind, and a dict or a callable that gives it
+Item = Tuple[bytes, Any]  # kind and dict
 
 
 class Sender:
@@ -46,13 +42,13 @@ class Sender:
 
     def __init__(self, api: Api, run: str, project: Optional[str], make_spool: Callable[[], Spool], root: str, rank: int,
                  queue_records: int = 50000, raises: bool = False, quiet: bool = False) -> None:
-        self.api, self.run, self.project, self.root, self.rank = api, run, project, root, rank
+        self.api, self.run = api, run
         self.queue: Deque[Item] = deque()
         self.queue_records = queue_records
         self.raises, self.quiet = raises, quiet
-        self.heartbeats = False
         self._make_spool = make_spool
-        self.on_start: Optional[Callable[[], Any]] = None  # called once the thread runs
+        self._make_courier = lambda: Courier(self, api, run, project, root, rank)
+        self.on_start: Optional[Callable[[], Any]] = None  # called once the threads run
         self._said: set = set()
         self._failure: Optional[TallyError] = None
         self._start_afresh()
@@ -66,12 +62,9 @@ class Sender:
         self._full_lock = threading.Lock()
         self._thread: Optional[threading.Thread] = None
         self._starting = threading.Lock()
-        self._busy = self._hurry = self._stopped = False
-        self._failures, self._next_try = 0, 0.0
-        self._last_contact = time.monotonic()
-        self._looked_for_left = False
+        self._draining = self._stopped = False
         self.spool: Optional[Spool] = None
-        self.delivery: Optional[Delivery] = None
+        self.courier = self._make_courier()
 
     # ---- the training thread ----
     def put(self, kind: bytes, body: Any, weight: int = 1) -> None:
@@ -91,12 +84,13 @@ class Sender:
             return
         try:
             if self._thread is None and not self._stopped:
-                thread = threading.Thread(target=self._run_thread, name="tally-sender", daemon=True)
+                thread = threading.Thread(target=self._run_thread, name="tally-spool", daemon=True)
                 try:
                     thread.start()
+                    self._thread = thread
+                    self.courier.start()
                 except RuntimeError:  # the interpreter is going down: the end brings the queue to disk
                     return
-                self._thread = thread
                 if self.on_start is not None:
                     self.on_start()
         finally:
@@ -149,26 +143,23 @@ class Sender:
     # ---- the thread ----
     def _run_thread(self) -> None:
         while not self._stopped:
-            self._wake.acquire(timeout=0.02 if self._hurry else DRAIN_SECONDS)
-            self._busy = True
+            self._wake.acquire(timeout=0.02 if self.courier.hurry else DRAIN_SECONDS)
             try:
-                self.drain()
-                self._send()
+                if self.drain():
+                    self.courier.wake()
             except Exception as error:  # a defect must not end the delivery
                 LOG.debug("tally: %s", error, exc_info=True)
-                self.fault("delivery: %s: %s" % (type(error).__name__, error))
-                self._next_try = time.monotonic() + 5
-            spool, delivery = self.spool, self.delivery
-            self._busy = bool(spool is not None and spool.left and delivery is not None and delivery.halted is None)
+                self.fault("spool: %s: %s" % (type(error).__name__, error))
 
     def drain(self, timeout: float = -1) -> bool:
-        """Bring the queue to the spool.  False: another thread has been at it for longer than the timeout."""
-        if not self._lock.acquire(timeout=timeout):
+        """Bring the queue to the spool.  False: nothing was waiting, or another thread has been at it for longer than the timeout."""
+        if not (self.queue or self._full) or not self._lock.acquire(timeout=timeout):
             return False
         try:
-            if self.spool is None and (self.queue or self._full):
+            self._draining = True  # before the queue gets shorter, so that nothing seems to be delivered that is on its way
+            if self.spool is None:
                 self.spool = self._make_spool()
-                self.delivery = Delivery(self.api, self.run, self.spool, self._lock, self.project, self._rejected)
+                self.courier.take_over(self.spool, self._lock)
             while self.queue:
                 self._spool_some()
             if self._full and self._full_lock.acquire(timeout=1.0):  # bounded: a signal handler may stand above its holder
@@ -176,10 +167,10 @@ class Sender:
                     full, self._full = self._full, {}
                 finally:
                     self._full_lock.release()
-                assert self.spool is not None
                 self.spool.append([Entry(BATCH, encode(record)) for record in full.values()])
             self._keep_bounds()
         finally:
+            self._draining = False
             self._lock.release()
         return True
 
@@ -194,7 +185,7 @@ class Sender:
                 if kind == BATCH:
                     entries.append(Entry(kind, encode(materialise(body))))
                 else:
-                    entries.append(Entry(kind, json.dumps(body() if callable(body) else body, allow_nan=False).encode()))
+                    entries.append(Entry(kind, json.dumps(body, allow_nan=False).encode()))
             except Exception as error:  # whatever a caller handed over
                 self.fault("a record cannot be sent: %s" % error)
             if len(entries) % 16 == 0:
@@ -217,66 +208,6 @@ class Sender:
                     break
                 self.fault("the spool is full and nothing can be added up any more: the newest records are dropped")
 
-    def _send(self) -> None:
-        delivery = self.delivery
-        if delivery is None or delivery.halted is not None or time.monotonic() < self._next_try:
-            return
-        try:
-            while not self._stopped and delivery.step():
-                self._failures, self._last_contact = 0, time.monotonic()
-                self.drain()
-            if delivery.halted is not None:
-                self.fault("the server refuses us: %s. Nothing more is sent; it is kept in %s" % (delivery.halted, self.where()), delivery.halted)
-            elif not self._looked_for_left:
-                self._send_left()
-                self._looked_for_left = True
-            elif self.heartbeats and time.monotonic() - self._last_contact >= HEARTBEAT_SECONDS:
-                self._send_heartbeat()
-        except Unavailable as error:
-            delivery.retries += 1
-            self._failures += 1
-            self._next_try = time.monotonic() + backoff(self._failures, error.after, self._hurry)
-            LOG.debug("tally: %s", error)
-            if self._failures == 4:
-                self.warn("away", "%s; what is logged is kept in %s and sent later" % (error, self.where()))
-
-    def _send_heartbeat(self) -> None:
-        try:
-            self.api.call("PATCH", "/api/v1/runs/" + self.run, b"{}")
-        except Refused:
-            self.heartbeats = False  # somebody has deleted the run
-        self._last_contact = time.monotonic()
-
-    def beat(self) -> None:
-        """A heartbeat now."""
-        self._last_contact = time.monotonic() - HEARTBEAT_SECONDS
-        self.heartbeats = True
-        self.wake()
-
-    def _send_left(self) -> None:
-        """What an earlier process of this rank left behind when it was killed."""
-        folder = os.path.join(self.root, self.run)
-        for path, meta in sessions(folder):
-            if meta.get("rank") != self.rank or meta["url"] != self.api.url or (self.spool is not None and path == self.spool.folder):
-                continue
-            spool = Spool.open(path)
-            if spool is None:
-                continue
-            left = Delivery(self.api, self.run, spool, threading.Lock(), self.project, self._rejected)
-            try:
-                while left.step():
-                    self.drain()
-            finally:
-                spool.finish()
-
-    def _rejected(self, refused: Refused, entry: Entry) -> None:
-        path = os.path.join(self.root, self.run, "rejected-%d.ndjson" % self.rank)
-        kept = write_rejected(path, refused, entry)
-        if self.raises:
-            self.fault("refused", refused)
-        else:
-            self.warn("rejected", "the server refuses a record: %s. It is kept in %s; more of them are not announced" % (refused, path if kept else "no file"))
-
     # ---- the end ----
     def where(self) -> str:
         return self.spool.folder if self.spool is not None and self.spool.folder else "memory"
@@ -285,41 +216,48 @@ class Sender:
         """Entries that the server has not confirmed."""
         return len(self.queue) + len(self._full) + (self.spool.left if self.spool is not None else 0)
 
+    def is_idle(self) -> bool:
+        """Is everything delivered that can be?"""
+        courier = self.courier
+        if self.queue or self._full or self._draining or courier.chores:
+            return False
+        halted = courier.delivery is not None and courier.delivery.halted is not None
+        return not courier.busy and (self.spool is None or not self.spool.left or halted)
+
     def flush(self, timeout: float) -> bool:
         """Wait until everything is delivered, at most so many seconds.  Takes no lock of the sender: a signal handler may call it."""
         if self._pid != os.getpid():
             return True
-        if not self.queue and not self._full and self.spool is None:
+        courier = self.courier
+        if self._thread is None and self.spool is None and not self.queue and not self._full:
             return True
         deadline = time.monotonic() + timeout
-        self._hurry = True
-        self._next_try = min(self._next_try, time.monotonic())
+        courier.hurry = True
+        courier.try_now()
         try:
-            while time.monotonic() < deadline:
+            while time.monotonic() < deadline and self._thread is not None and self._thread.is_alive():
                 self.wake()
-                if not self.queue and not self._full and not self._busy:
-                    break
-                if self._thread is None or not self._thread.is_alive():
+                courier.wake()
+                if self.is_idle() or (not courier.is_alive() and not self.queue):
                     break
                 time.sleep(0.005)
-            if self.queue or self._full:
-                self.drain(timeout=1.0)
+            self.drain(timeout=1.0)
         finally:
-            self._hurry = False
+            courier.hurry = False
         return self.remaining() == 0
 
     def stop(self) -> None:
-        """After flush(): end the thread; remove what is empty."""
+        """After flush(): end the threads; remove what is empty."""
         self._stopped = True
         self.wake()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(1.0)
+        ended = self.courier.stop()
         if self._lock.acquire(timeout=1.0):
             try:
-                if self.spool is not None and (thread is None or not thread.is_alive()):
+                if self.spool is not None and ended and (thread is None or not thread.is_alive()):
                     self.spool.finish()
-                    self.api.close()
             finally:
                 self._lock.release()
 
@@ -328,7 +266,6 @@ class Sender:
         if self.spool is not None:
             self.spool.abandon()
         self.queue.clear()
-        self.heartbeats = False
         self._start_afresh()
 
 
@@ -349,9 +286,3 @@ def merge_entries(entries: List[Entry]) -> List[Entry]:
             out.append(entry)
     close()
     return out
-
-
-def backoff(failures: int, after: Optional[float], hurry: bool) -> float:
-    """Seconds until the next try: doubling, with jitter, never less than the server asked for."""
-    wait = min(1.0 if hurry else BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.0)
-    return max(wait, min(after or 0.0, RETRY_AFTER_MAX_SECONDS))

@@ -8,11 +8,11 @@ import threading
 import time
 from typing import Any, Dict, List, Optional
 
+from ._courier import backoff
 from ._deliver import Delivery, write_rejected
 from ._errors import Refused, TallyError, Unavailable
 from ._http import Api
 from ._segment import Entry
-from ._sender import backoff
 from ._sessions import sessions
 from ._spool import Spool
 
