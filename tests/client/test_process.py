@@ -24,6 +24,11 @@ class Ends(ClientTest):
         self.assertEqual((self.document(run)["status"], self.epoch(run)["batches"]), ("finished", 20))
         self.assertEqual(self.sessions(), [])
 
+    def test_a_run_that_nothing_refers_to_any_more_is_finished_all_the_same(self):
+        run, code = self.job("    del run\n    import gc\n    gc.collect()\n")
+        self.run_job(code)
+        self.assertEqual((self.document(run)["status"], self.epoch(run)["batches"]), ("finished", 20))
+
     def test_a_program_that_ends_by_an_exception_has_failed(self):
         run, code = self.job("    raise ValueError\n")
         self.run_job(code, expect=1)

@@ -6,13 +6,12 @@ import os
 import signal
 import sys
 import threading
-import weakref
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any, List, Set
 
 if TYPE_CHECKING:
     from ._run import Run
 
-_runs: weakref.WeakSet[Run] = weakref.WeakSet()
+_runs: Set[Run] = set()  # until they end, whether a program keeps hold of them or not (callbacks die with their fit())
 _installed = False
 _previous: Any = None
 SIGTERM_SECONDS = 5.0
