@@ -229,15 +229,22 @@ class Run:
         self.attempt = "%s+%d" % (self.attempt.partition("+")[0][:120], self._cuts)
         self._rewind(epoch, step, self.attempt, stage)
 
-    def resume(self, epoch: int, step: int) -> None:
+    def resume(self, epoch: int, step: int, *, later: Optional[Mapping[str, int]] = None) -> None:
         """Training goes on from a checkpoint, and (epoch, step) is the first position that will be logged again: what was logged from
-        there on is taken back, once for all ranks.  The same as init(resume=...), for when the position is known only later."""
-        if self._has_logged:
-            self.rewind(epoch, step)
-            return
-        for attempt in self._earlier():
-            self._rewind(POSITION_MAX, POSITION_MAX, attempt)
-        self._rewind(epoch, step, self.attempt)
+        there on is taken back, once for all ranks.  The same as init(resume=...), for when the position is known only later.
+
+        later  the first epochs that will be logged again of stages with more epochs than training had (evaluated several times in one).
+        """
+        if not self._has_logged:
+            for attempt in self._earlier():
+                self._rewind(POSITION_MAX, POSITION_MAX, attempt)
+        cuts = [(epoch, step, "train"), *((first, 0, stage) for stage, first in later.items())] if later else [(epoch, step, None)]
+        for cut_epoch, cut_step, stage in cuts:
+            if self._has_logged:
+                self.rewind(cut_epoch, cut_step, stage)
+            else:
+                self._rewind(cut_epoch, cut_step, self.attempt, stage)
+                self._has_logged = True
 
     def _rewind(self, epoch: int, step: int, attempt: str, stage: Optional[str] = None) -> None:
         self._call(REWIND, {"epoch": int(epoch), "step": int(step), "attempt": attempt, **({"stage": stage} if stage else {})})

@@ -85,4 +85,8 @@ def means(model: Any) -> Iterator[Tuple[str, Tuple[float, float]]]:
         found += getattr(metric, "metrics", None) or [metric]  # Keras 3 keeps the compiled ones in one
     for metric in found:
         if hasattr(metric, "total") and hasattr(metric, "count"):
-            yield metric.name, (float(metric.total), float(metric.count))
+            yield metric.name, (number(metric.total), number(metric.count))
+
+
+def number(variable: Any) -> float:
+    return float(variable.numpy() if hasattr(variable, "numpy") else variable)
