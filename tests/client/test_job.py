@@ -94,6 +94,20 @@ class Documents(unittest.TestCase):
         for variable in ("TALLY_URL", "TALLY_TOKEN", "TALLY_RUN", "TALLY_ATTEMPT", "TALLY_SPOOL_DIR"):
             self.assertIn(variable, text)
 
+    def test_the_document_lists_every_torchmetrics_class_that_is_tested(self):
+        sys.path.insert(0, os.path.join(ROOT, "tests", "integrations"))
+        try:
+            from catalogue import CATALOGUE
+        finally:
+            del sys.path[0]
+        with open(os.path.join(ROOT, "docs", "python.md"), encoding="utf-8") as f:
+            rows = re.findall(r"^\| `(\w+)` \| ([\w ]*)\|([\w ]*)\|([\w ]*)\|", f.read(), re.M)
+        listed = set()
+        for name, *marks in rows:
+            listed |= {prefix + name for prefix, mark in zip(("Binary", "Multiclass", "Multilabel"), marks) if mark.strip() == "yes"}
+            listed |= {name} if "as it is" in marks[0] else set()
+        self.assertEqual(listed, {case.kind for case in CATALOGUE})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,8 @@
 """Every torchmetrics class that can be tapped, through forward, update and a MetricCollection, against its own compute()."""
 import copy
+import functools
+import inspect
+import itertools
 import os
 import pickle
 import re
@@ -7,77 +10,68 @@ import unittest
 
 import torch
 import torchmetrics
+import torchmetrics.clustering
+import torchmetrics.nominal
+import torchmetrics.segmentation
 from torchmetrics import classification as tm
 
+from catalogue import CATALOGUE, N
 from integration import PACKAGE, IntegrationTest, tally
-
-N = 4  # classes
-ACC = {"num_classes": N}
-LAB = {"num_labels": N}
-CATALOGUE = [  # (name of the class, arguments, selector)
-    ("BinaryAccuracy", {}, "accuracy"), ("BinaryPrecision", {}, "precision"), ("BinaryRecall", {}, "recall"), ("BinaryF1Score", {}, "f1"),
-    ("BinaryFBetaScore", {"beta": 2.0}, "fbeta@2"), ("BinarySpecificity", {}, "specificity"), ("BinaryHammingDistance", {}, "hamming"),
-    ("BinaryNegativePredictiveValue", {}, "npv"), ("BinaryJaccardIndex", {}, "jaccard"), ("BinaryMatthewsCorrCoef", {}, "mcc"), ("BinaryCohenKappa", {}, "kappa"),
-    ("BinaryAUROC", {"thresholds": 50}, "auroc"), ("BinaryAveragePrecision", {"thresholds": 50}, "average_precision"),
-    ("MulticlassAccuracy", {**ACC, "average": "macro"}, "accuracy.macro"), ("MulticlassAccuracy", {**ACC, "average": "micro"}, "accuracy"),
-    ("MulticlassAccuracy", {**ACC, "average": "none"}, "accuracy.none"), ("MulticlassAccuracy", {**ACC, "average": "macro", "ignore_index": 1}, "accuracy.macro"),
-    ("MulticlassPrecision", {**ACC, "average": "macro"}, "precision.macro"), ("MulticlassRecall", {**ACC, "average": "weighted"}, "recall.weighted"),
-    ("MulticlassF1Score", {**ACC, "average": "macro"}, "f1.macro"), ("MulticlassFBetaScore", {**ACC, "beta": 0.5, "average": "macro"}, "fbeta@0.5.macro"),
-    ("MulticlassSpecificity", {**ACC, "average": "macro"}, "specificity.macro"), ("MulticlassHammingDistance", {**ACC, "average": "micro"}, "hamming"),
-    ("MulticlassNegativePredictiveValue", {**ACC, "average": "macro"}, "npv.macro"),
-    ("MulticlassAccuracy", {**ACC, "average": "micro", "top_k": 2}, "accuracy"),
-    ("MulticlassConfusionMatrix", ACC, None), ("MulticlassJaccardIndex", {**ACC, "average": "macro"}, "jaccard.macro"),
-    ("MulticlassMatthewsCorrCoef", ACC, "mcc"), ("MulticlassCohenKappa", {**ACC, "weights": "linear"}, "kappa@linear"),
-    ("MulticlassAUROC", {**ACC, "thresholds": 50}, "auroc"), ("MulticlassAveragePrecision", {**ACC, "thresholds": 50}, "average_precision"),
-    ("MultilabelAccuracy", {**LAB, "average": "macro"}, "accuracy.macro"), ("MultilabelAccuracy", {**LAB, "average": "micro"}, "accuracy"),
-    ("MultilabelPrecision", {**LAB, "average": "macro"}, "precision.macro"), ("MultilabelRecall", {**LAB, "average": "macro"}, "recall.macro"),
-    ("MultilabelF1Score", {**LAB, "average": "weighted"}, "f1.weighted"), ("MultilabelSpecificity", {**LAB, "average": "macro"}, "specificity.macro"),
-    ("MultilabelHammingDistance", {**LAB, "average": "macro"}, "hamming.macro"), ("MultilabelJaccardIndex", {**LAB, "average": "macro"}, "jaccard.macro"),
-    ("MultilabelMatthewsCorrCoef", LAB, "mcc"), ("MultilabelAUROC", {**LAB, "thresholds": 50}, "auroc"),
-    ("MultilabelAveragePrecision", {**LAB, "thresholds": 50}, "average_precision"),
-    ("MulticlassExactMatch", {**ACC}, "exact_match"), ("MultilabelExactMatch", LAB, "exact_match"),
-    ("MeanMetric", {}, "mean"), ("SumMetric", {}, "sum"),
-    ("MeanSquaredError", {}, "mse"), ("MeanSquaredError", {"squared": False}, "rmse"), ("MeanAbsoluteError", {}, "mae"), ("R2Score", {}, "r2"),
-    ("PearsonCorrCoef", {}, "pearson"), ("ConcordanceCorrCoef", {}, "concordance"), ("ExplainedVariance", {}, "explained_variance"), ("Perplexity", {}, "perplexity"),
-]
+from tally import _tap
 
 
-def make(kind, arguments):
+def make(kind, arguments, **attributes):
     if kind == "Perplexity":
-        from torchmetrics.text import Perplexity
-        return Perplexity(**arguments)
-    found = getattr(tm, kind, None) or getattr(torchmetrics, kind)
-    return found(**arguments)
+        from torchmetrics.text import Perplexity as found
+    else:
+        found = getattr(tm, kind, None) or getattr(torchmetrics, kind)
+    return (type(kind, (found,), attributes) if attributes else found)(**arguments)
 
 
-def batches(kind, seed=0):
+def batches(case, seed=0):
     """Unshuffled batches with a ragged end, as arguments of update()."""
     generator = torch.Generator().manual_seed(seed)
     for i, n in enumerate((16, 16, 16, 16, 5)):
-        if kind.startswith("Binary"):
+        if case.family == "Binary":
             target = torch.full((n,), int(i % 2)) if i < 4 else torch.tensor([0, 1, 0, 1, 1])
             yield torch.rand(n, generator=generator), target
-        elif kind == "MulticlassExactMatch":
+        elif case.kind == "MulticlassExactMatch":
             yield torch.randint(0, N, (n, 2), generator=generator), torch.randint(0, N, (n, 2), generator=generator)
-        elif kind.startswith("Multiclass"):
-            yield torch.randn(n, N, generator=generator), torch.full((n,), i % N)
-        elif kind.startswith("Multilabel"):
+        elif case.family == "Multiclass":
+            yield torch.randn(n, case.arguments["num_classes"], generator=generator), torch.full((n,), i % N)
+        elif case.kind.startswith("Multilabel"):
             yield torch.rand(n, N, generator=generator), torch.randint(0, 2, (n, N), generator=generator)
-        elif kind == "Perplexity":
+        elif case.kind == "Perplexity":
             yield torch.randn(2, n, N, generator=generator), torch.randint(0, N, (2, n), generator=generator)
-        elif kind in ("MeanMetric", "SumMetric"):
+        elif case.family == "MeanMetric":
             yield (torch.rand(n, generator=generator),)
         else:
             target = torch.randn(n, generator=generator) + 3
             yield target + torch.randn(n, generator=generator) / 3, target
 
 
-def drive(metric, how, kind):
-    for arguments in batches(kind):
+def drive(metric, how, case, reset=False):
+    for arguments in batches(case):
         if how == "forward":
             metric(*arguments)
         else:
             metric.update(*arguments)
+        if reset:
+            metric.reset()
+    return metric
+
+
+def stage_of(case):
+    """What ignore_index and top_k declare holds for a whole stage."""
+    return "test" if case.declared == (None, None) else "test-%s-%s" % tuple(str(value).strip("-") for value in case.declared)
+
+
+@functools.lru_cache(maxsize=None)
+def wanted(at):
+    """What torchmetrics computes of a case, untapped."""
+    case = CATALOGUE[at]
+    kind, arguments = case.twin or (case.kind, case.arguments)
+    return drive(make(kind, arguments), "update", case).compute()
 
 
 class Taps(IntegrationTest):
@@ -85,93 +79,128 @@ class Taps(IntegrationTest):
         text = {"mean": name, "sum": name + ":sum", "perplexity": "%s:perplexity" % name}.get(selector, "%s:%s" % (name, selector))
         return self.epoch(run, stage, text, epoch)["metrics"][text]["value"]
 
-    def same(self, run, name, selector, metric, where):
-        want = metric.compute()
-        if selector is None:
-            got = torch.tensor(self.ask(run.id, "confusion", stage="test", form="dense", name=name)["matrix"])
-            self.assertTrue(torch.equal(got, want), where)
-        else:
-            self.assert_close(self.value(run, name, selector), want.tolist(), 1e-6, str(where))
+    def same(self, run, at, where, name=None, epoch=0):
+        case, name = CATALOGUE[at], name or "m%d" % at
+        with self.subTest(str((where, at, case.kind, case.arguments))):
+            want = wanted(at)
+            if case.selector is None:
+                got = torch.tensor(self.ask(run.id, "confusion", stage=stage_of(case), form="dense", name=name, epoch=epoch)["matrix"])
+                self.assertTrue(torch.equal(got, want))
+            else:
+                self.assert_close(self.value(run, name, case.selector, stage_of(case), epoch), want.tolist(), 1e-6, str(where))
+
+    def every_case(self, where, act):
+        """act(run, case, name) taps and drives one case; then the server says the same as torchmetrics."""
+        run = self.init(on_error="raise")
+        for at, case in enumerate(CATALOGUE):
+            act(run, case, "m%d" % at)
+        self.assertTrue(run.flush())
+        for at, case in enumerate(CATALOGUE):
+            self.same(run, at, where)
+        return run
 
     def test_every_class_through_forward_and_update(self):
         for how in ("forward", "update"):
+            def act(run, case, name, how=how):
+                metric = make(case.kind, case.arguments)
+                run.tap(metric, stage_of(case), name=name)
+                drive(metric, how, case)
+            self.every_case(how, act)
+
+    def test_every_class_that_updates_twice_in_forward(self):
+        for full in (True, None):
+            def act(run, case, name, full=full):
+                metric = make(case.kind, case.arguments, full_state_update=full)
+                run.tap(metric, stage_of(case), name=name)
+                drive(metric, "forward", case)
+            self.every_case("full_state_update=%s" % full, act)
+
+    def test_every_class_in_collections_with_and_without_compute_groups(self):
+        for how, groups in itertools.product(("forward", "update"), (True, False)):
             run = self.init(on_error="raise")
-            metrics = []
-            for i, (kind, arguments, selector) in enumerate(CATALOGUE):
-                name = "m%d" % i
-                metric = make(kind, arguments)
-                if arguments.get("ignore_index") is None:
-                    run.tap(metric, "test", name=name)
-                else:
-                    run.tap(metric, name=name)
-                    run.at("test", 0)
-                drive(metric, how, kind)
-                metrics.append((name, selector, metric, (how, kind, arguments)))
+            together = {}
+            for at, case in enumerate(CATALOGUE):
+                together.setdefault((case.family, case.declared, case.arguments.get("num_classes")), []).append(at)
+            for cases in together.values():
+                first = CATALOGUE[cases[0]]
+                collection = torchmetrics.MetricCollection({"m%d" % at: make(*CATALOGUE[at][:2]) for at in cases}, compute_groups=groups)
+                self.assertEqual(sorted(run.tap(collection, stage_of(first))), sorted("m%d" % at for at in cases))
+                drive(collection, how, first)
             self.assertTrue(run.flush())
-            for name, selector, metric, where in metrics:
-                with self.subTest(str(where)):
-                    self.same(run, name, selector, metric, where)
+            for at in range(len(CATALOGUE)):
+                self.same(run, at, ("collection", how, groups))
 
-    def test_forward_with_full_state_update(self):
+    def test_no_copy_of_any_class_is_tapped_until_it_is_asked_for(self):
+        def act(run, case, name):
+            metric = make(case.kind, case.arguments)
+            run.tap(metric, stage_of(case), name=name)
+            copies = metric.clone(), copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))
+            for other in copies:
+                drive(other, "update", case)
+            drive(metric, "forward", case)
+            copies[0].reset()
+            run.tap(copies[0], stage_of(case), name=name + "-copy")
+            drive(copies[0], "update", case)
+        run = self.every_case("copies", act)
+        for at in range(len(CATALOGUE)):
+            self.same(run, at, "a tapped copy", "m%d-copy" % at)
+
+    def test_copies_of_collections_are_not_tapped(self):
         run = self.init(on_error="raise")
-        for name, full in (("full", True), ("unknown", None), ("reduced", False)):
-            metric = type("MulticlassOther", (tm.MulticlassAccuracy,), {"full_state_update": full})(num_classes=N, average="macro")
-            run.tap(metric, "test", name=name)
-            drive(metric, "forward", "Multiclass")
-            run.flush()
-            self.same(run, name, "accuracy.macro", metric, name)
-            self.assertEqual(self.epoch(run, "test", name + ":accuracy")["samples"], 69)
-
-    def test_collections_with_compute_groups(self):
-        for how in ("forward", "update"):
-            for groups in (True, False):
-                run = self.init(on_error="raise")
-                collection = torchmetrics.MetricCollection({
-                    "acc": tm.MulticlassAccuracy(num_classes=N, average="macro"), "f1": tm.MulticlassF1Score(num_classes=N, average="macro"),
-                    "cm": tm.MulticlassConfusionMatrix(num_classes=N), "micro": tm.MulticlassAccuracy(num_classes=N, average="micro"),
-                    "kappa": tm.MulticlassCohenKappa(num_classes=N)}, compute_groups=groups)
-                self.assertEqual(sorted(run.tap(collection, "test")), ["acc", "cm", "f1", "kappa", "micro"])
-                drive(collection, how, "Multiclass")
-                run.flush()
-                for name, selector in (("acc", "accuracy.macro"), ("f1", "f1.macro"), ("cm", None), ("micro", "accuracy"), ("kappa", "kappa")):
-                    self.same(run, name, selector, collection[name], (how, groups, name))
-                    self.assertEqual(self.epoch(run, "test", name + ":accuracy")["batches"], 5, (how, groups, name))
-
-    def test_copies_are_not_tapped_and_the_original_still_is(self):
-        run = self.init(on_error="raise")
-        metric = tm.MulticlassAccuracy(num_classes=N, average="macro")
-        run.tap(metric, "test")
-        for other in (metric.clone(), copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))):
-            drive(other, "update", "Multiclass")
-        drive(metric, "forward", "Multiclass")
+        case = next(case for case in CATALOGUE if case.family == "Multiclass")
+        collection = torchmetrics.MetricCollection([tm.MulticlassAccuracy(N), tm.MulticlassF1Score(N), tm.MulticlassRecall(N)])
+        run.tap(collection, "test")
+        drive(collection, "forward", case)
+        for other in (collection.clone(prefix="other_"), copy.deepcopy(collection), pickle.loads(pickle.dumps(collection))):
+            drive(other, "forward", case)
         run.flush()
-        self.same(run, "main", "accuracy.macro", metric, "original")
-        self.assertEqual(self.epoch(run, "test")["batches"], 5)
+        for name in ("MulticlassAccuracy", "MulticlassF1Score", "MulticlassRecall"):
+            self.assertEqual(self.epoch(run, "test", name + ":accuracy")["batches"], 5, name)
 
-    def test_reset_in_mid_epoch_and_at_the_end_of_one(self):
-        run = self.init(on_error="raise")
-        metric = tm.MulticlassAccuracy(num_classes=N, average="micro")
-        run.tap(metric, "test")
-        for how in ("forward", "update"):
-            for _ in range(2):
-                drive(metric, how, "Multiclass")
-                metric.reset()
-        run.flush()
-        epochs = self.ask(run.id, "epochs", stage="test", metric="accuracy")["epochs"]
-        self.assertEqual([entry["samples"] for entry in epochs], [69] * 4)
-        other = tm.MulticlassAccuracy(num_classes=N, average="micro")
-        run.tap(other, "val")
-        run.at("val", 7)
-        for arguments in batches("Multiclass"):
-            other.update(*arguments)
-            other.reset()
-        run.flush()
-        self.assertEqual([(e["epoch"], e["samples"]) for e in self.ask(run.id, "epochs", stage="val", metric="accuracy")["epochs"]], [(7, 69)])
+    def test_every_class_that_is_reset_in_mid_epoch(self):
+        def act(run, case, name):
+            metric = make(case.kind, case.arguments)
+            run.tap(metric, stage_of(case), name=name)
+            run.at(stage_of(case), 0)
+            drive(metric, "update", case, reset=True)
+        self.every_case("reset", act)
+
+    def test_an_epoch_of_every_class_ends_where_it_is_reset(self):
+        def act(run, case, name):
+            metric = make(case.kind, case.arguments)
+            run.tap(metric, stage_of(case), name=name)
+            for how in ("forward", "update"):
+                drive(metric, how, case).reset()
+        run = self.every_case("epoch 0", act)
+        for at in range(len(CATALOGUE)):
+            self.same(run, at, "epoch 1", epoch=1)
+
+    def test_the_catalogue_has_every_class_that_is_taken(self):
+        size = {"num_classes": N, "num_labels": N, "num_groups": 2, "thresholds": 50, "beta": 2.0, "p": 2, "threshold": 0.5, "min_precision": 0.5, "min_recall": 0.5,
+                "min_specificity": 0.5, "min_sensitivity": 0.5}
+        taken, seen = set(), 0
+        for module in (tm, torchmetrics.regression, torchmetrics.aggregation, torchmetrics.nominal, torchmetrics.segmentation, torchmetrics.clustering):
+            for name, kind in vars(module).items():
+                if inspect.isclass(kind) and issubclass(kind, torchmetrics.Metric) and not inspect.isabstract(kind) and kind.__new__ is torchmetrics.Metric.__new__:
+                    parameters = inspect.signature(kind).parameters
+                    try:
+                        metric = kind(**{key: value for key, value in size.items() if key in parameters})
+                    except (TypeError, ModuleNotFoundError, RuntimeError):  # bases and wrappers
+                        continue
+                    seen += 1
+                    try:
+                        _tap.converter(metric)
+                        taken.add(name)
+                    except tally.TallyError:
+                        pass
+        self.assertGreater(seen, 90)
+        self.assertEqual(taken | {"Perplexity"}, {case.kind for case in CATALOGUE})
 
     def test_states_that_are_lists_are_refused_with_what_to_use(self):
         run = self.init(on_error="raise")
         for metric, says in ((tm.BinaryAUROC(), "thresholds=200"), (tm.BinaryCalibrationError(), "calibration"), (tm.MulticlassAccuracy(N, multidim_average="samplewise"), "global"),
-                             (torchmetrics.CatMetric(), "no sum"), (torchmetrics.MaxMetric(), "not one of"), (tm.BinaryAUROC(thresholds=[0.1, 0.9]), "evenly")):
+                             (torchmetrics.CatMetric(), "no sum"), (tm.BinaryFairness(2), "groups"),
+                             (torchmetrics.nominal.CramersV(N), "not one of"), (torchmetrics.MaxMetric(), "not one of"), (tm.BinaryAUROC(thresholds=[0.1, 0.9]), "evenly")):
             with self.assertRaises(tally.TallyError) as caught:
                 run.tap(metric, "test")
             self.assertIn(says, str(caught.exception))

@@ -131,12 +131,14 @@ def converter(metric: Any) -> Callable[[Any, Dict[str, Any]], Callable[[], Field
     for state, default in states.items():
         if isinstance(default, list):
             raise TallyError("%s: %s" % (kind, ADVICE.get(state, "its state %r is a list of all batches, which has no sum. Log counts with run.log()" % state)))
+    if hasattr(metric, "num_groups"):
+        raise TallyError("%s counts by groups: tap a metric for each group" % kind)
     if set(COUNTS) <= set(states):
         return stat_scores
     if "confmat" in states and getattr(metric, "thresholds", None) is not None:
         check_thresholds(metric)
         return curve
-    if "confmat" in states:
+    if "confmat" in states and ".nominal" not in type(metric).__module__:  # those are no predictions of targets
         return confusion
     if kind == "MeanMetric" and set(states) == {"mean_value", "weight"}:
         return lambda m, d: lambda: {"sums": {"": [float(d["mean_value"]), float(d["weight"])]}}
