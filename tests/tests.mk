@@ -59,7 +59,7 @@ api: build ## the black-box tests: a real server over HTTP
 	$(Q)$(SAN_ENV) $(RUN_API)
 client: build ## the Python client against a real server
 	$(Q)$(RUN_CLIENT)
-test-integrations: build ## torchmetrics and Lightning with the real thing (installs python3-torch; not part of test)
+test-integrations: build ## torchmetrics, Lightning, Keras and Hugging Face, the real ones (installs python3-torch; not part of test)
 	$(call install,$(INTEGRATION_PACKAGES))
 	$(Q)sh tests/integrations/run.sh $(BUILD)/venv $(abspath $(TALLY))
 $(SHIM): tests/faults/shim.c Makefile tests/tests.mk

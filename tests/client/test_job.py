@@ -76,17 +76,30 @@ class Package(unittest.TestCase):
             self.assertIn(b"spool folder", shown.stdout)
 
 
+def lines_of(example):
+    with open(os.path.join(PACKAGE, "examples", example), encoding="utf-8") as f:
+        return [line.strip() for line in f]
+
+
 class Documents(unittest.TestCase):
+    def test_the_readme_shows_two_lines_of_each_example(self):
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+            section = re.search(r"### From Python: two lines\n.*?```python\n(.*?)```", f.read(), re.S).group(1)
+        shown = re.findall(r"^# .*: clients/python/examples/(\w+\.py)\n((?:.+\n)+)", section, re.M)
+        self.assertEqual([name for name, _ in shown], ["plain_python.py", "pytorch_loop.py", "lightning_blobs.py", "keras_fit.py", "huggingface_trainer.py"])
+        for name, lines in shown:
+            self.assertEqual(len(lines.splitlines()), 2, name)
+            for line in lines.splitlines():
+                self.assertIn(line, lines_of(name), name)
+
     def test_the_document_shows_the_examples_and_knows_every_option(self):
         with open(os.path.join(ROOT, "docs", "python.md"), encoding="utf-8") as f:
             text = f.read()
         for name in sorted(re.findall(r"<!-- from (\S+) -->", text)):
-            with open(os.path.join(PACKAGE, "examples", name), encoding="utf-8") as f:
-                source = "\n".join(line.strip() for line in f)
             block = re.search(r"<!-- from %s -->\n```python\n(.*?)```" % re.escape(name), text, re.S).group(1)
             for line in block.strip().splitlines():
                 if line.strip() not in ("", "..."):
-                    self.assertIn(line.strip(), source, name)
+                    self.assertIn(line.strip(), lines_of(name), name)
         for function in (tally.init, tally.Run.stage, tally.Run.log_predictions):
             for parameter in inspect.signature(function).parameters:
                 if parameter != "self":

@@ -12,8 +12,10 @@ def main(epochs=3):
     points = rng.normal(size=(240, 2)) + numpy.array([[0.0, 2.0], [2.0, -1.0], [-2.0, -1.0]])[targets]
     model = keras.Sequential([keras.layers.Dense(3)])
     model.compile(optimizer="sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    model.fit(points, targets, epochs=epochs, validation_split=0.2, verbose=0,
-              callbacks=[TallyCallback("blobs", "keras")])
+    model.fit(
+        points, targets, epochs=epochs, validation_split=0.2, verbose=0,
+        callbacks=[TallyCallback("blobs", "keras")],
+    )
 
 
 if __name__ == "__main__":
