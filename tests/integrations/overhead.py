@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """What logging costs a training step: real steps of a small network, with and without, in rounds that take turns.
 
-    overhead.py [TALLY]      TALLY_BIN names the server otherwise
+    overhead.py TALLY [--hidden 4096]      more hidden units, longer steps
 """
+import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 
 import torch
 
-if len(sys.argv) > 1:
-    os.environ["TALLY_BIN"] = sys.argv[1]
+parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+parser.add_argument("tally", help="the server's program")
+parser.add_argument("--hidden", type=int, default=4096)
+options = parser.parse_args()
+os.environ["TALLY_BIN"] = options.tally
 from integration import tally  # noqa: E402  pylint: disable=wrong-import-position
 from client import TallyServer  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -21,7 +24,7 @@ ROUNDS, STEPS, CLASSES = 10, 30, 10
 
 def main():
     torch.set_num_threads(1)
-    model = torch.nn.Sequential(torch.nn.Linear(128, 512), torch.nn.ReLU(), torch.nn.Linear(512, CLASSES))
+    model = torch.nn.Sequential(torch.nn.Linear(128, options.hidden), torch.nn.ReLU(), torch.nn.Linear(options.hidden, CLASSES))
     x, y = torch.randn(32, 128), torch.randint(0, CLASSES, (32,))
     times, calls = {True: [], False: []}, []
     with TallyServer() as server, tempfile.TemporaryDirectory() as spool:

@@ -5,7 +5,7 @@ import unittest
 
 try:
     import torch
-    from transformers import BertConfig, BertForSequenceClassification, TrainingArguments
+    from transformers import BertConfig, BertForSequenceClassification, PrinterCallback, TrainingArguments
     from transformers.trainer_utils import set_seed
 except ImportError:
     torch = None
@@ -50,6 +50,7 @@ class HuggingFace(IntegrationTest):
         trainer = make_trainer(model, arguments, texts(80, 1), eval_set or texts(50, 2), num_labels=LABELS)
         callback, = (c for c in trainer.callback_handler.callbacks if isinstance(c, TallyCallback))
         self.assertIs(callback.run, run)
+        trainer.remove_callback(PrinterCallback)
         trainer.compute_metrics = callback.count(LABELS, then=counted)
         return run, trainer
 
