@@ -152,10 +152,13 @@ class Sender:
                 self.fault("spool: %s: %s" % (type(error).__name__, error))
 
     def drain(self, timeout: float = -1) -> bool:
-        """Bring the queue to the spool.  False: nothing was waiting, or another thread has been at it for longer than the timeout."""
-        if not (self.queue or self._full) or not self._lock.acquire(timeout=timeout):
+        """Bring the queue to the spool, what another thread has just taken from it included.  False: nothing was waiting, or that
+        thread has been at it for longer than the timeout."""
+        if not self._lock.acquire(timeout=timeout):
             return False
         try:
+            if not self.queue and not self._full:
+                return False
             self._draining = True  # before the queue gets shorter, so that nothing seems to be delivered that is on its way
             if self.spool is None:
                 self.spool = self._make_spool()
