@@ -117,7 +117,7 @@ def list_labels(scores: Any, n_classes: int, top_k: int) -> List[Any]:
                 continue
             if len(column) != n_classes:
                 raise TallyError("%d scores for num_classes=%d" % (len(column), n_classes))
-            order = sorted(range(n_classes), key=lambda c, s=column: (-s[c], c)) if top_k > 1 else None
+            order = sorted(range(n_classes), key=lambda c: (-column[c], c)) if top_k > 1 else None
             out.append(tuple(order[:top_k]) if order else column.index(max(column)))
     return out
 

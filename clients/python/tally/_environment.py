@@ -50,7 +50,7 @@ def user() -> str:
 
 def packages() -> Dict[str, str]:
     from importlib import metadata
-    found = {}
+    found: Dict[str, str] = {}
     for distribution in metadata.distributions():
         try:
             name = distribution.metadata["Name"]

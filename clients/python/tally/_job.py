@@ -11,7 +11,7 @@ import secrets
 import socket
 import sys
 import time
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK")
 WORLD_SIZES = ("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -126,8 +126,7 @@ class Launch:
     shared   False where several ranks run and nothing makes them come to the same run.
     """
 
-    def __init__(self, base: str, run: Optional[str], rank: int, world_size: int, environ: Optional[Dict[str, str]] = None) -> None:
-        environ = os.environ if environ is None else environ  # type: ignore[assignment]
+    def __init__(self, base: str, run: Optional[str], rank: int, world_size: int, environ: Mapping[str, str] = os.environ) -> None:
         job = find_job(environ, world_size)
         mark, restarts = launch_mark(environ, world_size), restart_count(environ)
         handed = environ.get(HANDED_DOWN, "").split(" ")

@@ -187,7 +187,7 @@ def confusion(metric: Any, gained: Dict[str, Any]) -> Callable[[], Fields]:
             return {"task": task, "tp": [matrix[1][1]], "fp": [matrix[0][1]], "fn": [matrix[1][0]], "tn": [matrix[0][0]]}
         if task == "multilabel":
             total = sum(sum(map(sum, m)) for m in matrix)
-            fields = {"task": task, "tp": [m[1][1] for m in matrix], "fp": [m[0][1] for m in matrix], "fn": [m[1][0] for m in matrix], "tn": [m[0][0] for m in matrix]}
+            fields: Fields = {"task": task, "tp": [m[1][1] for m in matrix], "fp": [m[0][1] for m in matrix], "fn": [m[1][0] for m in matrix], "tn": [m[0][0] for m in matrix]}
             if total % len(matrix):
                 fields["samples"] = -(-total // len(matrix))
             return fields

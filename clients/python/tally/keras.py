@@ -6,7 +6,7 @@ weighted mean, so values of an epoch are exact.  The logs that Keras hands to ca
 from __future__ import annotations
 
 import sys
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 if "tensorflow" in sys.modules and "keras" not in sys.modules:
     from tensorflow.keras.callbacks import Callback
@@ -80,7 +80,7 @@ class TallyCallback(Callback):
 
 def means(model: Any) -> Iterator[Tuple[str, Tuple[float, float]]]:
     """(name, (total, count)) of the metrics that are means."""
-    found = []
+    found: List[Any] = []
     for metric in model.metrics:
         found += getattr(metric, "metrics", None) or [metric]  # Keras 3 keeps the compiled ones in one
     for metric in found:

@@ -80,7 +80,7 @@ class TallyCallback(Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        if self.run is None or not self._loss or not hasattr(loss, "detach"):
+        if self.run is None or not self._loss or loss is None or not hasattr(loss, "detach"):
             return
         n = batch_size(batch)
         self.run.log("train", trainer.current_epoch, batch_idx, sums={"loss": (loss.detach() * n, n)})
