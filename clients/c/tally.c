@@ -2713,8 +2713,10 @@ static bool spool_some(struct sender *s)
     struct batch *b = s->pending;
     int64_t n = 0;
     size_t bytes = 0;
+    /* no segment passes its bound by more than an entry: one that was in a request can never be made smaller */
+    size_t frames_max = s->spool.segment_bytes < PORTION_BYTES ? s->spool.segment_bytes : PORTION_BYTES;
     text_empty(&s->frames);
-    for (; b != NULL && n < APPEND_ENTRIES && s->frames.n < PORTION_BYTES; b = b->next, n++) {
+    for (; b != NULL && n < APPEND_ENTRIES && s->frames.n < frames_max; b = b->next, n++) {
         if (b->kind == BATCH) {
             text_empty(&s->json);
             batch_encode(&s->json, b, run->rank);

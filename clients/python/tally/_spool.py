@@ -131,9 +131,15 @@ class Spool:
     # ---- writing ----
     def append(self, entries: List[Entry]) -> None:
         """Never fails: what the disk refuses stays in memory, and failure says why."""
-        for start in range(0, len(entries), 256):
-            part = entries[start:start + 256]
-            data = b"".join(map(frame, part))
+        frames = [frame(entry) for entry in entries]
+        start = 0
+        while start < len(frames):
+            # no segment passes its bound by more than an entry: one that was in a request can never be made smaller
+            size, end = 0, start
+            while end < len(frames) and end < start + 256 and size < self.segment_bytes:
+                size += len(frames[end])
+                end += 1
+            part, data, start = frames[start:end], b"".join(frames[start:end]), end
             segment = self._writable()
             try:
                 segment.append(data)
