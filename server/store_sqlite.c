@@ -116,6 +116,8 @@ static int open_writer(struct store *s, enum store_durability durability, bool m
                             "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
                             p);
     if (status == OK)
+        status = store_file_sync_names(s->path, p);
+    if (status == OK)
         status = store_rows_declare(s, p);
     if (status == OK) {
         sqlite3_wal_hook(c->db, note_wal_pages, s);

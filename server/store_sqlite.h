@@ -69,6 +69,9 @@ int store_file_check(const char *path, bool *fresh, struct problem *p);
 
 /** store_file_create(path, p): make it with mode 0600, or give an empty one that mode. */
 int store_file_create(const char *path, struct problem *p);
+/** store_file_sync_names(path, p): the names in the file's folder are on disk, its WAL's among them.  SQLite asks for that
+ *  too, but does not look at the answer. */
+int store_file_sync_names(const char *path, struct problem *p);
 
 bool store_lock_exists(const char *path);
 int store_lock_open(const char *path, int *fd, struct problem *p);

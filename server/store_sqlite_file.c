@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -213,6 +214,20 @@ int store_file_create(const char *path, struct problem *p)
     /* SQLite gives -wal and -shm the mode of the database */
     int status = fchmod(fd, 0600) == 0 ? OK : file_problem(p, "set the mode of", path);
     close(fd);
+    return status;
+}
+
+int store_file_sync_names(const char *path, struct problem *p)
+{
+    char *copy = strdup(path);
+
+    if (copy == NULL)
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = fd >= 0 && fsync(fd) == 0 ? OK : file_problem(p, "sync the folder of", path);
+    if (fd >= 0)
+        close(fd);
+    free(copy);
     return status;
 }
 
