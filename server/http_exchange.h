@@ -18,12 +18,12 @@
 #include "http_workers.h"
 
 /**
- * Private to http.c and http_answer.c, the two files that know libmicrohttpd.
+ * Private to http.c, http_answer.c and http_network.c, the files that know libmicrohttpd.
  *
  * Everything of one exchange (a request and its answer) hangs off one struct, taken when the request line is in and
  * given back in the completion callback.
  */
-enum { NETWORKS_MAX = 16, SPARE_MAX = 32, EXCHANGE_ROOM = 8192, ANSWER_CACHE = 8, ANSWER_CACHED_MAX = 64 };
+enum { NETWORKS_MAX = 16, SPARE_MAX = 32, EXCHANGE_ROOM = 8192, ANSWER_CACHE = 8, ANSWER_CACHED_MAX = 64, IDLE_S = 75 };
 
 enum exchange_state { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_SUSPENDED, EXCHANGE_DONE };
 
@@ -83,6 +83,13 @@ struct http {
     struct network network[NETWORKS_MAX];
     unsigned n_networks, next_network;
 };
+
+/* What http_network.c hands to the library (context: the network) and to the gate. */
+void *http_on_request_line(void *context, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result http_on_call(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+                             const char *version, const char *data, size_t *size, void **exchange);
+void http_on_completed(void *context, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why);
+void http_let_in(struct gate_ticket *ticket);
 
 /** http_answer(x): queue the answer: the response, or the problem that rc names. */
 enum MHD_Result http_answer(struct exchange *x);
