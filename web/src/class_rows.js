@@ -18,6 +18,17 @@ export function classRows(now, before) {
     });
 }
 
+const Z = 1.959963984540054;
+
+/** wilson(k, n) -> [low, high]: the 95 % interval of the proportion k of n, as the server computes it; null: of nothing. */
+export function wilson(k, n) {
+    if (!(n > 0))
+        return null;
+    const middle = k + Z * Z / 2;
+    const half = Z * Math.sqrt(k * (n - k) / n + Z * Z / 4);
+    return [k === 0 ? 0 : (middle - half) / (n + Z * Z), k === n ? 1 : (middle + half) / (n + Z * Z)];
+}
+
 /** sortRows(rows, key, descending): a new list; 'change.f1' reaches in, missing values come last. */
 export function sortRows(rows, key, descending) {
     const of = row => key.startsWith('change.') ? row.change[key.slice(7)] : row[key];
@@ -42,4 +53,19 @@ export function mapRows(answer, selector) {
     const given = values.filter(v => v !== null);
     const fold = (pick, start) => given.length > 0 ? given.reduce((a, b) => pick(a, b), start) : null;
     return { n, epochs: answer.epochs.map(e => e.epoch), values, low: fold(Math.min, Infinity), high: fold(Math.max, -Infinity) };
+}
+
+/** heatCells(map, box, shade) -> [{x, y, width, height, fill}]: the rectangles of a map in a box; equal neighbours of a row are one. */
+export function heatCells({ n, epochs, values }, box, shade) {
+    const [wide, tall] = [box.width / epochs.length, box.height / n];
+    const cells = [];
+    for (let c = 0; c < n; c++)
+        for (let e = 0, first = 0; e < epochs.length; e++) {
+            const fill = `rgb(${shade(values[e * n + c]).join()})`;
+            if (e + 1 < epochs.length && fill === `rgb(${shade(values[(e + 1) * n + c]).join()})`)
+                continue;
+            cells.push({ x: box.left + first * wide, y: box.top + c * tall, width: (e + 1 - first) * wide, height: tall, fill });
+            first = e + 1;
+        }
+    return cells;
 }

@@ -18,6 +18,19 @@ test('a drawing holds the title as text, its lines with their gaps, its bands wi
     assert.doesNotMatch(svg, /NaN|undefined/);
 });
 
+test('cells, dots, names of the axes and a legend are drawn where they are given', () => {
+    const svg = svgPicture({
+        ...CHART, bands: undefined, xName: 'x & y', yName: 'up', cells: [{ x: 1, y: 2, width: 3.456, height: 4, fill: 'rgb(1,2,3)' }],
+        lines: [{ points: [[20, 30], null, [40, 50]], stroke: '#123456', width: 2, dots: 3 }], legend: [{ text: '<cat>', stroke: '#123456', dash: [] }, { text: 'dog', stroke: '#654321', dash: [2, 1] }]
+    });
+    assert.ok(svg.includes('<rect x="1" y="2" width="3.46" height="4" fill="rgb(1,2,3)"/>'));
+    assert.equal(svg.match(/<circle /g).length, 2);
+    assert.ok(svg.includes('>x &#38; y</text>') && svg.includes('rotate(-90)"><text'));
+    assert.ok(svg.includes('>&#60;cat&#62;</text>') && svg.includes('stroke="#654321" stroke-width="3" stroke-dasharray="2 1" d="M20 62h26"'), svg);
+    assert.doesNotMatch(svg, /NaN|undefined/);
+    assert.doesNotMatch(svgPicture(CHART), /<rect x="1"|<circle|rotate|h26/);
+});
+
 test('stairs hold a value until the next, and keep gaps', () => {
     assert.deepEqual(stairs([[0, 1], [2, 3], null, [5, 6]]), [[0, 1], [2, 1], [2, 3], null, [5, 6]]);
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { classRows, mapRows, sortRows } from '../../../web/src/class_rows.js';
+import { classRows, heatCells, mapRows, sortRows, wilson } from '../../../web/src/class_rows.js';
 import { changeOf, isGood, readMatrix, strengths, topPairs, valueOf } from '../../../web/src/confusion.js';
 import { drawnClasses, isLarge, ofClass, prPoints, reliabilityRows, rocPoints } from '../../../web/src/curves.js';
 
@@ -64,4 +64,20 @@ test('a map has a row for each class and a column for each epoch', () => {
     const answer = { epochs: [{ epoch: 3, metrics: { r: { value: [0.1, 0.2] } } }, { epoch: 5, metrics: {} }, { epoch: 6, metrics: { r: { value: [1, null] } } }] };
     assert.deepEqual(mapRows(answer, 'r'), { n: 2, epochs: [3, 5, 6], values: [0.1, 0.2, null, null, 1, null], low: 0.1, high: 1 });
     assert.deepEqual(mapRows({ epochs: [{ epoch: 0, metrics: { r: { value: 0.5 } } }] }, 'r').values, [0.5], 'binary');
+});
+
+test('the interval of a proportion touches 0 and 1 only where there is nothing between', () => {
+    const round = ends => ends.map(v => Math.round(v * 1e6) / 1e6);
+    assert.deepEqual(round(wilson(8, 10)), [0.490162, 0.943318]);
+    assert.deepEqual(round(wilson(0, 5)), [0, 0.434482]);
+    assert.deepEqual(round(wilson(5, 5)), [0.565518, 1]);
+    assert.equal(wilson(0, 0), null);
+});
+
+test('rectangles of a map lie where their values do, and equal neighbours are one', () => {
+    const map = mapRows({ epochs: [0, 1, 2].map(epoch => ({ epoch, metrics: { r: { value: [epoch === 2 ? 1 : 0, null] } } })) }, 'r');
+    const shade = v => v === null ? [0, 0, 0] : [v * 255, 9, 9];
+    assert.deepEqual(heatCells(map, { left: 10, top: 20, width: 30, height: 8 }, shade), [
+        { x: 10, y: 20, width: 20, height: 4, fill: 'rgb(0,9,9)' }, { x: 30, y: 20, width: 10, height: 4, fill: 'rgb(255,9,9)' },
+        { x: 10, y: 24, width: 30, height: 4, fill: 'rgb(0,0,0)' }]);
 });
