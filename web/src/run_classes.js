@@ -9,7 +9,7 @@ import { ClassMap } from './class_map.js';
 import { More } from './more.js';
 import { EpochPicker, pickEpoch } from './epoch_picker.js';
 import { VirtualTable } from './virtual.js';
-import { CLASS_VALUES, classRows, sortRows } from './class_rows.js';
+import { CLASS_VALUES, classRows, sortRows, wilson } from './class_rows.js';
 import { className } from './confusion.js';
 import { difference, integer, percent, plural } from './format.js';
 
@@ -68,21 +68,17 @@ function ClassTable({ data, menu }) {
     return html`<section class="view">
         <div class="view-head">${menu}<${EpochPicker} epochs=${epochs.epochs} picked=${picked} />
             <span class="muted">${plural(rows.length, 'class').replace('classs', 'classes')}${picked.before !== null && `, changes since epoch ${integer(picked.before)}`}</span>
-            <${More} name="classes of epoch ${picked.epoch}" paths=${[['classes', question(picked.epoch)]]} csv=${false} /></div>
+            <${More} name="classes of epoch ${picked.epoch}" paths=${[['classes', question(picked.epoch)]]} /></div>
         <${VirtualTable} label="Classes" head=${head} rows=${rows} columns=${COLUMNS.length} rowHeight=${ROW_PX} className="classes"
             row=${row => html`<${ClassRow} key=${row.class} row=${row} names=${names} />`} />
-        <p class="muted note">Support is the number of samples of the class. Precision and recall carry their 95\u00a0% interval in the tooltip.</p>
+        <p class="muted note">Support is the number of samples of the class. In brackets: the 95\u00a0% interval, in per cent; F1 is not a share of samples and has none.</p>
     </section>`;
 }
 
-// 95 % Wilson interval of k of n
-function interval(k, n) {
-    if (!(n > 0))
-        return '';
-    const z = 1.959963984540054;
-    const middle = (k / n + z * z / (2 * n)) / (1 + z * z / n);
-    const half = z / (1 + z * z / n) * Math.sqrt(k / n * (1 - k / n) / n + z * z / (4 * n * n));
-    return `95\u00a0%: ${percent(Math.max(0, middle - half))} to ${percent(Math.min(1, middle + half))}`;
+function Interval({ k, n }) {
+    const ends = wilson(k, n);
+    const [low, high] = (ends ?? []).map(percent);
+    return html`<small class="muted interval" title=${ends && `95\u00a0%: ${low} to ${high}`}>${ends && `[${low}, ${high}]`.replace(/\u00a0%/g, '')}</small>`;
 }
 
 function ClassRow({ row, names }) {
@@ -91,8 +87,8 @@ function ClassRow({ row, names }) {
     return html`<tr>
         <th scope="row"><span class="muted mono">${row.class}</span> <b dir="auto">${row.name ?? (names ? className(names, row.class) : '')}</b></th>
         <td class="numeric">${integer(row.support)}</td>
-        ${CLASS_VALUES.map(name => html`<td key=${name} class="numeric ${name === 'f1' ? 'with-bar' : ''}" title=${of[name] === undefined ? '' : interval(row.tp, of[name])}>
-            <data value=${row[name] ?? ''}>${percent(row[name])}</data>${name !== 'f1' && change(row.change[name])}
+        ${CLASS_VALUES.map(name => html`<td key=${name} class="numeric ${name === 'f1' ? 'with-bar' : ''}">
+            <data value=${row[name] ?? ''}>${percent(row[name])}</data>${name !== 'f1' && html`${change(row.change[name])} <${Interval} k=${row.tp} n=${of[name]} />`}
             ${name === 'f1' && html`<span class="bar-of" style=${{ width: `calc((100% - 1.7rem) * ${row.f1 ?? 0})` }}></span>`}</td>`)}
         <td class="numeric">${row.change.f1 === null ? '\u2013' : html`<span class=${row.change.f1 > 0 ? 'up' : row.change.f1 < 0 ? 'down' : ''}>${difference(row.change.f1, 'percent')}</span>`}</td>
     </tr>`;

@@ -54,7 +54,10 @@ test('every class with its values, their change, and names as text', async () =>
     assert.deepEqual(await page.$$eval('.classes tbody th b', all => all.map(b => b.textContent)), NAMES);
     const change = now.classes[0].f1 - before.classes[0].f1;
     assert.equal(await textOf(page.locator('.classes tbody tr').first().locator('td').last()), `+${(change * 100).toFixed(1)} points`);
-    assert.match(await page.locator('.classes tbody tr').first().locator('td').nth(2).getAttribute('title'), /^95.%: 49\.0.% to 94\.3.%$/);
+    const { metrics } = (await server.get('/api/v1/runs/three/epochs?stage=test&epoch=1&metric=precision.none,recall.none')).epochs[0];
+    const ends = m => m.low.map((low, i) => `[${(low * 100).toFixed(1)}, ${(m.high[i] * 100).toFixed(1)}]`);
+    const intervals = await page.$$eval('.classes tbody tr', all => all.map(r => [...r.querySelectorAll('.interval')].map(i => i.textContent)));
+    assert.deepEqual(intervals, ends(metrics['precision.none']).map((text, i) => [text, ends(metrics['recall.none'])[i]]), 'those of the server');
     await page.getByRole('button', { name: 'F1', exact: true }).click();
     assert.deepEqual(await page.$$eval('.classes tbody th b', all => all.map(b => b.textContent)), ['dog', '<b>owl</b>', 'cat'].sort((a, b) => {
         const f = n => now.classes[NAMES.indexOf(n)].f1;
