@@ -4,9 +4,12 @@ import { html, useLayoutEffect, useMemo, useRef, useState } from './preact.js';
 import { createLines } from './chart_lines.js';
 import { usePlace } from './hooks.js';
 import { More } from './more.js';
+import { VirtualTable } from './virtual.js';
 import { zoomed, zoomTo } from './axis.js';
 import { COLOURS, lineOf, valueNear } from './compare_model.js';
 import { difference, integer, inUnit, plural } from './format.js';
+
+const ROW_PX = 33;
 
 const nameOf = run => run.name || run.run;
 
@@ -30,6 +33,7 @@ export function CompareChart({ data }) {
     const element = useRef(null);
     const chart = useRef(null);
     const [read, setRead] = useState(null);
+    const [asTable, setAsTable] = useState(false);
     const lines = useMemo(() => linesOf(data), [data]);
     const { x } = data.lines;
     const kind = state.x === 'epoch' ? 'epoch' : 'step';
@@ -40,15 +44,24 @@ export function CompareChart({ data }) {
     here.current = { view: { from: state.from, to: state.to }, last: Math.max(x[x.length - 1] ?? 0, state.to === '' ? 0 : state.to), zoom: parts => go({ ...state, from: '', to: '', ...parts }) };
 
     useLayoutEffect(() => {
+        if (asTable)
+            return undefined;
         chart.current = createLines(element.current, {
             unit, log, kind, onRead: setRead,
             onZoom: (low, high) => here.current.zoom(zoomTo(low, high, here.current.last)),
             onScale: (factor, centre) => here.current.zoom(zoomed(here.current.view, factor, centre, here.current.last)),
             onReset: () => here.current.zoom({})
         });
-        return () => chart.current.destroy();
-    }, [unit, log, kind]);
-    useLayoutEffect(() => chart.current.update({ x, lines, from: state.from, to: state.to }), [lines, unit, log, kind]);
+        return () => {
+            chart.current.destroy();
+            chart.current = null;
+        };
+    }, [unit, log, kind, asTable]);
+    useLayoutEffect(() => chart.current?.update({ x, lines, from: state.from, to: state.to }), [lines, unit, log, kind, asTable]);
+    const swap = () => {
+        setRead(null);
+        setAsTable(!asTable);
+    };
 
     const keys = event => {
         if (event.ctrlKey || event.metaKey || event.altKey)
@@ -72,12 +85,14 @@ export function CompareChart({ data }) {
         <figcaption>
             <h2 dir="auto">${data.title}</h2><span class="muted">${plural(lines.filter(l => l.id).length, 'run')}, ${data.stage}</span>
             <${Position} read=${read} x=${x} kind=${kind} width=${data.lines.width} />
-            <${More} name="${data.title} of ${data.ids.length} runs" paths=${paths} picture=${() => chart.current.picture(data.title)} svg=${() => chart.current.svg(data.title)} />
+            <${More} name="${data.title} of ${data.ids.length} runs" paths=${paths} asTable=${asTable} onTable=${swap}
+                picture=${asTable ? null : () => chart.current.picture(data.title)} svg=${asTable ? null : () => chart.current.svg(data.title)} />
         </figcaption>
-        <div class="plot" tabindex="0" role="img" aria-label=${spoken(data, lines, x)} onKeyDown=${keys}>
-            <div class="plot-ground" ref=${element}></div>
-            <${Tip} read=${read} lines=${lines} baseline=${state.baseline} unit=${unit} element=${element.current} />
-        </div>
+        ${asTable ? html`<${LinesTable} data=${data} lines=${lines} kind=${kind} />`
+            : html`<div class="plot" tabindex="0" role="img" aria-label=${spoken(data, lines, x)} onKeyDown=${keys}>
+                <div class="plot-ground" ref=${element}></div>
+                <${Tip} read=${read} lines=${lines} baseline=${state.baseline} unit=${unit} element=${element.current} />
+            </div>`}
         <ul class="legend">
             ${data.lines.groups && html`<li>thick: counts of the group\u2019s runs added; thin: its runs</li>`}
             <li class="axis-name">x: ${kind === 'epoch' ? 'epoch' : `step${data.lines.runs.some(r => r.x_from === 'counted') ? 's of all epochs' : ''}${data.lines.width > 1 ? `, ${integer(data.lines.width)} at a time` : ''}`}</li>
@@ -85,11 +100,21 @@ export function CompareChart({ data }) {
     </figure>`;
 }
 
+const placeText = (at, width) => width > 1 ? `${integer(at)}\u2013${integer(at + width - 1)}` : integer(at);
+
 function Position({ read, x, kind, width }) {
-    if (!read)
-        return null;
-    const at = x[read.i];
-    return html`<span class="position muted">${kind} ${width > 1 ? `${integer(at)}\u2013${integer(at + width - 1)}` : integer(at)}</span>`;
+    return read && html`<span class="position muted">${kind} ${placeText(x[read.i], width)}</span>`;
+}
+
+// what the lines show: a row for each place on the x axis, a column for each line
+function LinesTable({ data, lines, kind }) {
+    const { x, width } = data.lines;
+    const rows = useMemo(() => x.map((_, i) => i), [x]);
+    const head = html`<thead><tr><th scope="col" class="numeric">${kind === 'epoch' ? 'Epoch' : 'Step'}</th>
+        ${lines.map((line, k) => html`<th key=${k} scope="col" class="numeric" dir="auto" title=${line.name}>${line.name}</th>`)}</tr></thead>`;
+    const row = i => html`<tr key=${x[i]}><th scope="row" class="numeric">${placeText(x[i], width)}</th>
+        ${lines.map((line, k) => html`<td key=${k} class="numeric"><data value=${line.values[i] ?? ''}>${inUnit(line.values[i], data.unit)}</data></td>`)}</tr>`;
+    return html`<${VirtualTable} label="Table of ${data.title}" className="lines-table" head=${head} rows=${rows} row=${row} columns=${lines.length + 1} rowHeight=${ROW_PX} />`;
 }
 
 function Tip({ read, lines, baseline, unit, element }) {

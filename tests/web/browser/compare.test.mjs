@@ -110,6 +110,29 @@ test('a live run moves its line and its value, and an unknown run is named', asy
     await page.done(/404/);
 });
 
+test('the chart is a table of every line too, at 390 pixels as well', async () => {
+    const page = await openPage(browser, server, { width: 390, height: 800 });
+    const fits = async what => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390, what);
+    await page.visit('?compare=r0,r1,r2&x=epoch&baseline=r0&group=lr');
+    await page.waitForSelector('.compare-chart .u-over');
+    await fits('chart');
+    const answer = await server.get('/api/v1/compare?runs=r0,r1,r2&stage=val&metric=accuracy&x=epoch&group=config.lr');
+    const menu = page.locator('.compare-chart .more');
+    await menu.locator('summary').click();
+    await menu.getByText('Show as a table').click();
+    await page.waitForSelector('.lines-table td');
+    await fits('table');
+    const lines = [...answer.runs, ...answer.groups].map(l => l.metrics.accuracy.value);
+    assert.deepEqual(await page.$$eval('.lines-table tbody tr', all => all.map(r => [...r.querySelectorAll('data')].map(d => Number(d.value)))), answer.x.map((_, i) => lines.map(l => l[i])));
+    assert.equal(await page.locator('.lines-table thead th').nth(3).innerText(), '<img src=x onerror=alert(1)>');
+    await page.selectOption('select[name=x-axis]', 'step');
+    await page.waitForFunction(() => document.querySelector('.lines-table thead th').textContent === 'Step');
+    await menu.locator('summary').click();
+    await menu.getByText('Show as a chart').click();
+    await page.waitForSelector('.compare-chart .u-over');
+    await page.done();
+});
+
 test('200 runs are on one chart within 500 ms, and a sweep of the mouse paints in time', async () => {
     const ids = Array.from({ length: MANY }, (_, i) => `many-${i}`).join(',');
     const page = await open('?project=many', '.runs tbody tr');
