@@ -7,16 +7,15 @@
 //
 // The line under the cursor is drawn on a canvas above the plot, so that a sweep across 200 lines paints one of them.
 
-import { axesOf, colour, DRAG_MIN_PX, keepUp, pictureOf, svgOf } from './chart_parts.js';
+import { axesOf, colour, DRAG_MIN_PX, keepUp, LINE_COLOURS, pictureOf, svgOf } from './chart_parts.js';
 import { linesRange, nearestLine, valueNear } from './compare_model.js';
 
 const { uPlot } = globalThis;
-const COLOURS = ['--series-epoch', '--series-mean', '--line-c', '--mark', '--line-e', '--line-f', '--line-g', '--text-muted'];
 const POINTS_MAX = 40; // entries of a line that are dots too
 
 export function createLines(element, { unit, log, kind, onRead, onZoom, onScale, onReset }) {
     let palette = []; // read once a painting: asking for a style of 200 lines each costs more than the lines
-    const readPalette = () => { palette = COLOURS.map(name => colour(element, name)); };
+    const readPalette = () => { palette = LINE_COLOURS.map(name => colour(element, name)); };
     const above = document.createElement('canvas');
     let data = null;
     let plot = null;

@@ -9,6 +9,9 @@ const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
 const FRACTIONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 const INTEGERS = [1, 2, 5].flatMap((n, i, all) => Array.from({ length: 16 }, (_, k) => all[i] * 10 ** k)).sort((a, b) => a - b);
 
+// the colours of lines that are numbered: line-0 .. line-7 of the style sheet
+export const LINE_COLOURS = ['--series-epoch', '--series-mean', '--line-c', '--mark', '--line-e', '--line-f', '--line-g', '--text-muted'];
+
 /** A variable of the style sheet, as it is now. */
 export function colour(element, name) {
     return getComputedStyle(element).getPropertyValue(name).trim();
@@ -87,13 +90,18 @@ export function keepUp(element, plotOf) {
     };
 }
 
+/** What svgPicture() needs to know of the style sheet. */
+export function groundColours(element) {
+    const [surface, text, muted, grid] = ['--surface', '--text', '--text-muted', '--chart-grid'].map(name => colour(element, name));
+    return { surface, text, muted, grid };
+}
+
 /**
  * The plot as SVG text.  lines: [{column, stroke, width, dash, isStairs}], bands: [{upper, lower (columns), fill, isStairs}], columns of plot.data.
  * spanGaps: lines go on over null.
  */
 export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps = false }) {
     const head = 34;
-    const css = name => colour(element, name);
     const box = { left: plot.bbox.left / ratio, top: plot.bbox.top / ratio + head, width: plot.bbox.width / ratio, height: plot.bbox.height / ratio };
     const [xs] = plot.data;
     const x = value => box.left + plot.valToPos(value, 'x');
@@ -111,7 +119,7 @@ export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps
     const ticks = (axis, at) => (axis._splits ?? []).map((v, i) => ({ at: at(v), text: axis._values?.[i] ?? '' })).filter(t => t.text !== '');
     return svgPicture({
         width: plot.width, height: plot.height + head, title, font: getComputedStyle(element).fontFamily, box,
-        colours: { surface: css('--surface'), text: css('--text'), muted: css('--text-muted'), grid: css('--chart-grid') },
+        colours: groundColours(element),
         xTicks: ticks(plot.axes[0], x), yTicks: ticks(plot.axes[1], y),
         bands: bands.map(b => ({ fill: b.fill, upper: points(b.upper, b.isStairs).filter(Boolean), lower: points(b.lower, b.isStairs).filter(Boolean) })),
         lines: lines.map(l => ({ ...l, points: points(l.column, l.isStairs) }))

@@ -5,7 +5,7 @@ import { path, runPath } from './api.js';
 import { useAnswer, usePlace } from './hooks.js';
 import { Select } from './parts.js';
 import { More } from './more.js';
-import { SquarePlot } from './square_plot.js';
+import { SquarePlot, squareSvg } from './square_plot.js';
 import { EpochPicker, pickEpoch } from './epoch_picker.js';
 import { drawnClasses, isLarge, LINES_MAX, ofClass, prPoints, reliabilityRows, rocPoints } from './curves.js';
 import { className } from './confusion.js';
@@ -60,18 +60,22 @@ function ScoreCurves({ data, series, epoch }) {
         { name: 'ROC', points: rocPoints, xName: 'false positive rate', yName: 'true positive rate', diagonal: true, which: 0, word: 'area under it' },
         { name: 'Precision and recall', points: prPoints, xName: 'recall', yName: 'precision', diagonal: false, which: 1, word: 'average precision' }
     ];
-    return figures.map(f => html`<${Figure} key=${f.name} figure=${f} lines=${lines} area=${area} question=${question} thresholds=${answer.data.thresholds} />`);
+    return figures.map(f => html`<${Figure} key=${f.name} figure=${f} lines=${lines} area=${area} epoch=${epoch} question=${question} thresholds=${answer.data.thresholds} />`);
 }
 
-function Figure({ figure, lines, area, question, thresholds }) {
+function Figure({ figure, lines, area, epoch, question, thresholds }) {
     const [asTable, setAsTable] = useState(false);
     const spoken = `${figure.name} of ${plural(lines.length, 'class').replace('classs', 'classes')}: ${lines.map(l => `${l.title} ${number(area(figure.which, l))}`).join(', ')}`;
+    const plot = {
+        xName: figure.xName, yName: figure.yName, diagonal: figure.diagonal,
+        lines: lines.map(l => ({ colour: l.colour, points: figure.points(l), text: `${l.title}, ${figure.word} ${number(area(figure.which, l))}` }))
+    };
     return html`<figure class="chart curve">
         <figcaption><h2>${figure.name}</h2><span class="muted">${figure.word}</span>
-            <${More} name=${figure.name} paths=${[['curves', question]]} csv=${false} asTable=${asTable} onTable=${() => setAsTable(!asTable)} /></figcaption>
+            <${More} name=${figure.name} paths=${[['curves', question]]} csv=${false} asTable=${asTable} onTable=${() => setAsTable(!asTable)}
+                svg=${asTable ? null : () => squareSvg(`${figure.name}, epoch ${epoch}`, plot)} /></figcaption>
         ${asTable ? html`<${CurveTable} lines=${lines} thresholds=${thresholds} isRoc=${figure.which === 0} />`
-            : html`<${SquarePlot} xName=${figure.xName} yName=${figure.yName} diagonal=${figure.diagonal} spoken=${spoken}
-                lines=${lines.map(l => ({ colour: l.colour, points: figure.points(l) }))} />`}
+            : html`<${SquarePlot} ...${plot} spoken=${spoken} />`}
         <ul class="legend">${lines.map(l => html`<li key=${l.class}><span class="swatch swatch-line line-${l.colour}" aria-hidden="true"></span>
             <span dir="auto">${l.title}</span> <b><data value=${area(figure.which, l) ?? ''}>${number(area(figure.which, l))}</data></b></li>`)}</ul>
     </figure>`;
@@ -97,15 +101,16 @@ function Reliability({ data, epoch }) {
     const rows = reliabilityRows(answer.data);
     const metrics = values.data?.epochs[0]?.metrics ?? {};
     const [ece, worst] = errors.map(m => ofClass(metrics[m], 0));
+    const plot = { xName: 'confidence', yName: 'accuracy', diagonal: true, bars: rows, lines: [{ colour: 0, dots: true, points: rows.map(r => [r.confidence, r.accuracy]), text: 'accuracy of a bin' }] };
     return html`<figure class="chart curve">
         <figcaption><h2>Reliability</h2><span class="muted">accuracy by confidence</span>
-            <${More} name="Reliability" paths=${[['calibration', question]]} csv=${false} asTable=${asTable} onTable=${() => setAsTable(!asTable)} /></figcaption>
+            <${More} name="Reliability" paths=${[['calibration', question]]} csv=${false} asTable=${asTable} onTable=${() => setAsTable(!asTable)}
+                svg=${asTable ? null : () => squareSvg(`Reliability, epoch ${epoch}, calibration error ${percent(ece)}`, plot)} /></figcaption>
         ${asTable ? html`<div class="table-scroll" tabindex="0" role="region" aria-label="Bins of confidence"><table>
             <thead><tr><th scope="col">Confidence</th><th scope="col" class="numeric">Samples</th><th scope="col" class="numeric">Mean confidence</th><th scope="col" class="numeric">Accuracy</th></tr></thead>
             <tbody>${rows.map(r => html`<tr key=${r.bin}><th scope="row">${number(r.low)} to ${number(r.high)}</th><td class="numeric">${integer(r.count)}</td>
                 <td class="numeric">${percent(r.confidence)}</td><td class="numeric"><data value=${r.accuracy}>${percent(r.accuracy)}</data></td></tr>`)}</tbody></table></div>`
-            : html`<${SquarePlot} xName="confidence" yName="accuracy" diagonal bars=${rows} spoken=${`Reliability diagram of ${plural(rows.length, 'bin')}; expected calibration error ${percent(ece)}`}
-                lines=${[{ colour: 0, dots: true, points: rows.map(r => [r.confidence, r.accuracy]) }]} />`}
+            : html`<${SquarePlot} ...${plot} spoken=${`Reliability diagram of ${plural(rows.length, 'bin')}; expected calibration error ${percent(ece)}`} />`}
         <ul class="legend"><li><span class="swatch swatch-line line-0" aria-hidden="true"></span>accuracy of a bin</li>
             <li><span class="swatch swatch-band" aria-hidden="true"></span>share of the samples</li>
             <li>calibration error <b><data id="ece" value=${ece ?? ''}>${percent(ece)}</data></b></li><li>largest <b>${percent(worst)}</b></li></ul>

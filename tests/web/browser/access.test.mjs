@@ -60,3 +60,20 @@ test('dialogs and open menus have none either', async () => {
     await check('dialog');
     await page.done();
 });
+
+test('the tables behind the pictures have none either, at 390 pixels', async () => {
+    const page = await openPage(browser, server, { width: 390, height: 800 });
+    for (const name of ['map', 'curves', 'compare']) {
+        const [search, ready] = VIEWS[name];
+        await page.visit(search);
+        await page.waitForSelector(ready);
+        const menu = page.locator('figure .more').first();
+        await menu.locator('summary').click();
+        await menu.getByText('Show as a table').click();
+        await page.waitForSelector('figure table');
+        await page.evaluate(AXE);
+        const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+        assert.deepEqual(violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v => `${v.id}: ${v.nodes[0].target} ${v.nodes[0].failureSummary}`), [], name);
+    }
+    await page.done();
+});

@@ -1,6 +1,7 @@
 // The classes, the confusion matrix and the curves of a run, against what the API answers.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 import { golden, openPage, slack, startBrowser, startServer, textOf } from './harness.mjs';
 
@@ -195,6 +196,78 @@ test('the map of classes and epochs reads a value and leads to its epoch', async
     assert.equal(await textOf(page.locator('.class-map figcaption span').first()), `dog, epoch 0: ${(answer.epochs[0].metrics['recall.none'].value[1] * 100).toFixed(1)} %`);
     await page.mouse.click(box.x + 3, box.y + 3);
     await page.waitForFunction(() => location.search.includes('epoch=0') && !location.search.includes('map='));
+    await page.done();
+});
+
+const download = async (page, menu, text) => {
+    await menu.locator('summary').click();
+    const [file] = await Promise.all([page.waitForEvent('download'), menu.getByText(text).click()]);
+    return [file.suggestedFilename(), readFileSync(await file.path(), 'utf8')];
+};
+
+test('the map has a name, a spoken value, keys, a table, a drawing and a CSV', async () => {
+    const page = await open('?run=three&view=classes&map=recall');
+    await page.waitForSelector('.class-map canvas');
+    const { epochs } = await server.get('/api/v1/runs/three/epochs?stage=test&metric=recall.none&mean_of_steps=false');
+    const valueAt = (c, e) => `${(epochs[e].metrics['recall.none'].value[c] * 100).toFixed(1)} %`;
+    assert.equal(await textOf(page.locator('.class-map h2')), 'Recall of the classes over the epochs');
+    assert.match((await page.locator('.class-map canvas').getAttribute('aria-label')).replaceAll('\u00a0', ' '),
+        new RegExp(`^Heat map, Recall of the classes over the epochs: 3 classes, ${epochs.length} epochs; epoch ${epochs.at(-1).epoch}: the highest is .* with .* %, the lowest .* %`));
+    await page.locator('.class-map canvas').focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.waitForFunction(() => document.querySelector('.class-map figcaption b')?.textContent === 'dog');
+    assert.equal(await textOf(page.locator('.class-map figcaption > span')), `dog, epoch ${epochs.at(-1).epoch}: ${valueAt(1, epochs.length - 1)}`);
+
+    const menu = page.locator('.class-map .more');
+    const [svgName, svg] = await download(page, menu, 'SVG');
+    assert.equal(svgName, 'recall-of-classes-and-epochs.svg');
+    assert.match(svg, /<title>Recall of the classes over the epochs: from [^]*&#60;b&#62;owl[^]*<rect x="/);
+    assert.doesNotMatch(svg, /NaN|undefined|<b>/);
+    const [, csv] = await download(page, menu, 'CSV');
+    assert.ok(csv.startsWith('epoch,') && csv.includes(',recall.none[2]\r\n'), csv);
+    assert.equal(csv.trim().split(/\r\n/).length, 1 + epochs.length);
+    await menu.locator('summary').click();
+    await menu.getByText('Show as a table').click();
+    await page.waitForSelector('.class-map td');
+    assert.deepEqual(await page.$$eval('.class-map tbody tr', all => all.map(r => [...r.querySelectorAll('data')].map(d => Number(d.value)))),
+        [0, 1, 2].map(c => epochs.map(e => e.metrics['recall.none'].value[c])));
+    await page.done();
+});
+
+test('a curve is a drawing with its legend, the classes of an epoch a CSV', async () => {
+    const page = await open('?run=three&view=curves&epoch=1');
+    await page.waitForFunction(() => document.querySelectorAll('.square').length === 3 && document.querySelector('.curve data').value !== '');
+    for (const [i, name, holds] of [[0, 'ROC.svg', '>true positive rate</text>'], [1, 'Precision-and-recall.svg', '>&#60;b&#62;owl&#60;/b&#62;, average precision '], [2, 'Reliability.svg', '<circle ']]) {
+        const [file, svg] = await download(page, page.locator('.curve').nth(i).locator('.more'), 'SVG');
+        assert.equal(file, name);
+        assert.ok(svg.includes(holds), svg);
+        assert.doesNotMatch(svg, /NaN|undefined/);
+    }
+    await page.visit('?run=three&view=classes&epoch=1');
+    await page.waitForSelector('.classes td');
+    const [, csv] = await download(page, page.locator('.view-head .more'), 'CSV');
+    assert.match(csv, /^class,name,support,tp,fp,fn,precision,recall,f1\r\n0,cat,10,8,/);
+    await page.done();
+});
+
+test('classes, map, matrix and curves fit 390 pixels, as pictures and as tables', async () => {
+    const page = await openPage(browser, server, { width: 390, height: 800 });
+    const fits = async what => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390, what);
+    for (const [view, ready] of [['classes', '.classes td'], ['classes&map=f1', '.class-map canvas'], ['confusion', '.confusion td'], ['curves&epoch=1', '.square']]) {
+        await page.visit(`?run=three&view=${view}`);
+        await page.waitForSelector(ready);
+        await page.waitForTimeout(100);
+        await fits(view);
+        for (const menu of await page.locator('.class-map .more, .curve .more').all()) {
+            await menu.locator('summary').click();
+            await fits(`${view}, menu`);
+            await menu.getByText('Show as a table').click();
+            await fits(`${view}, table`);
+        }
+        if (view === 'classes')
+            assert.ok(await page.evaluate(() => document.querySelector('.classes .interval').getBoundingClientRect().top >= document.querySelector('.classes data').getBoundingClientRect().bottom - 4), 'below the value');
+    }
     await page.done();
 });
 
