@@ -194,15 +194,6 @@ static int resolve_metrics(struct request *q, struct compare *c, struct problem 
 
 /* ---- the answer ---- */
 
-static void write_column(struct json_writer *w, const char *key, const double *values, size_t n)
-{
-    json_key(w, key);
-    json_array_begin(w);
-    for (size_t i = 0; i < n; i++)
-        json_double(w, values[i]);
-    json_array_end(w);
-}
-
 static bool has_any(const double *values, size_t n)
 {
     for (size_t i = 0; values != NULL && i < n; i++)
@@ -221,10 +212,10 @@ static void write_metrics(struct json_writer *w, const struct compare *c, const 
     for (size_t m = 0; m < c->ask.n_metrics; m++) {
         json_key(w, c->ask.runs[0].metrics[m].selector.text);
         json_object_begin(w);
-        write_column(w, "value", value + m * n, n);
+        json_double_list(w, "value", value + m * n, n);
         if (low != NULL && has_any(low + m * n, n)) {
-            write_column(w, "low", low + m * n, n);
-            write_column(w, "high", high + m * n, n);
+            json_double_list(w, "low", low + m * n, n);
+            json_double_list(w, "high", high + m * n, n);
         }
         json_object_end(w);
     }

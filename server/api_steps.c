@@ -11,29 +11,11 @@
 
 enum { POINTS_DEFAULT = 1000 };
 
-static void write_ints(struct json_writer *w, const char *key, const int64_t *values, size_t n)
-{
-    json_key(w, key);
-    json_array_begin(w);
-    for (size_t i = 0; i < n; i++)
-        json_int(w, values[i]);
-    json_array_end(w);
-}
-
-static void write_doubles(struct json_writer *w, const char *key, const double *values, size_t n)
-{
-    json_key(w, key);
-    json_array_begin(w);
-    for (size_t i = 0; i < n; i++)
-        json_double(w, values[i]);
-    json_array_end(w);
-}
-
 /* A list where the selector is one; null where its series has nothing. */
 static void write_values(struct json_writer *w, const struct query_metric *m, const double *values, size_t n)
 {
     if (!m->is_list) {
-        write_doubles(w, "value", values, n);
+        json_double_list(w, "value", values, n);
         return;
     }
     json_key(w, "value");
@@ -63,20 +45,20 @@ static void write_json(struct response *r, const struct steps_ask *ask, const st
     json_string(&w, a->counted ? "counted" : "step");
     json_key(&w, "over");
     json_bool(&w, a->over);
-    write_ints(&w, "x", a->x, a->n);
-    write_ints(&w, "epoch", a->epoch, a->n);
-    write_ints(&w, "step", a->step, a->n);
-    write_ints(&w, "time", a->time, a->n);
-    write_ints(&w, "samples", a->samples, a->n);
-    write_ints(&w, "batches", a->batches, a->n);
+    json_int_list(&w, "x", a->x, a->n);
+    json_int_list(&w, "epoch", a->epoch, a->n);
+    json_int_list(&w, "step", a->step, a->n);
+    json_int_list(&w, "time", a->time, a->n);
+    json_int_list(&w, "samples", a->samples, a->n);
+    json_int_list(&w, "batches", a->batches, a->n);
     json_key(&w, "metrics");
     json_object_begin(&w);
     for (size_t m = 0; m < ask->n_metrics; m++) {
         json_key(&w, ask->metrics[m].selector.text);
         json_object_begin(&w);
         write_values(&w, &ask->metrics[m], a->columns[m].value, a->n);
-        write_doubles(&w, "min", a->columns[m].min, a->n);
-        write_doubles(&w, "max", a->columns[m].max, a->n);
+        json_double_list(&w, "min", a->columns[m].min, a->n);
+        json_double_list(&w, "max", a->columns[m].max, a->n);
         json_object_end(&w);
     }
     json_object_end(&w);

@@ -214,6 +214,24 @@ void json_double(struct json_writer *w, double value)
     buffer_add(w->out, text, size);
 }
 
+void json_int_list(struct json_writer *w, const char *key, const int64_t *values, size_t n)
+{
+    json_key(w, key);
+    json_array_begin(w);
+    for (size_t i = 0; i < n; i++)
+        json_int(w, values[i]);
+    json_array_end(w);
+}
+
+void json_double_list(struct json_writer *w, const char *key, const double *values, size_t n)
+{
+    json_key(w, key);
+    json_array_begin(w);
+    for (size_t i = 0; i < n; i++)
+        json_double(w, values[i]);
+    json_array_end(w);
+}
+
 void json_bool(struct json_writer *w, bool value)
 {
     separate(w);

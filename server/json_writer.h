@@ -36,6 +36,9 @@ void json_string(struct json_writer *w, const char *text); /* NULL: null */
 void json_string_n(struct json_writer *w, const char *text, size_t length);
 void json_int(struct json_writer *w, int64_t value);
 void json_double(struct json_writer *w, double value);
+/* key: [values], of n; NaN and infinities are null. */
+void json_int_list(struct json_writer *w, const char *key, const int64_t *values, size_t n);
+void json_double_list(struct json_writer *w, const char *key, const double *values, size_t n);
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 void json_raw(struct json_writer *w, const char *json); /* a complete JSON value, as text; NULL: null */

@@ -67,6 +67,14 @@ def run_tally(*args, env=None, timeout=START_SECONDS):
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
+def wait_until(condition, seconds=15, what="it"):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("%s did not happen in %d s" % (what, seconds))
+        time.sleep(0.02)
+
+
 class TallyServer:
     """One server process.  Its folder is removed by close()."""
 

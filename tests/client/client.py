@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -18,7 +17,7 @@ for variable in [v for v in os.environ if v.startswith(LAUNCHERS) and v not in (
     del os.environ[variable]
 
 import tally  # noqa: E402  pylint: disable=wrong-import-position
-from tally_server import ApiTest, TallyServer  # noqa: E402  pylint: disable=wrong-import-position
+from tally_server import ApiTest, TallyServer, wait_until  # noqa: E402  pylint: disable=wrong-import-position
 
 __all__ = ["ClientTest", "TallyServer", "ApiTest", "tally", "job_environment", "wait_until", "ROOT", "PACKAGE", "NOWHERE"]
 NOWHERE = "http://127.0.0.1:9"  # the port "discard": nobody listens
@@ -28,14 +27,6 @@ def job_environment(**extra):
     env = {k: v for k, v in os.environ.items() if not k.startswith(LAUNCHERS)}
     env.update({"PYTHONPATH": PACKAGE, **{k: str(v) for k, v in extra.items()}})
     return env
-
-
-def wait_until(condition, seconds=15, what="it"):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("%s did not happen in %d s" % (what, seconds))
-        time.sleep(0.02)
 
 
 class ClientTest(ApiTest):

@@ -6,13 +6,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "api"))
-from tally_server import ApiTest, TallyServer  # noqa: E402  pylint: disable=wrong-import-position
+from tally_server import ApiTest, TallyServer, wait_until  # noqa: E402  pylint: disable=wrong-import-position
 
 __all__ = ["ClientTest", "TallyServer", "ROOT", "NOWHERE", "DIGITS", "program", "job_environment", "needs_python_client", "wait_until"]
 PROGRAMS = os.environ.get("CLIENT_C", os.path.join(ROOT, "build", "client_c"))
@@ -167,11 +166,3 @@ class ClientTest(ApiTest):
         self.assertEqual(answer.status, 200, answer)
         entries = answer.json()["epochs"]
         return entries[0] if entries else None
-
-
-def wait_until(condition, seconds=15, what="it"):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("%s did not happen in %d s" % (what, seconds))
-        time.sleep(0.02)
