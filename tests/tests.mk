@@ -68,7 +68,7 @@ $(SHIM): tests/faults/shim.c Makefile tests/tests.mk
 CYCLES ?= 1000
 POINTS ?= 2000
 INDEXES ?= 0
-SHORTAGES ?= 97
+SHORTAGES ?= 41
 BACKUPS ?= 100
 PAUSE ?= 5
 faults: build $(SHIM) ## kill -9, power cuts, refused writes, a full disk, backups: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 BACKUPS=100)
