@@ -49,12 +49,13 @@ BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libsqlite3-dev libcjson-dev li
 TEST_PACKAGES := libcriterion-dev g++ python3 chromium curl sqlite3
 INTEGRATION_PACKAGES := python3 python3-venv python3-torch
 CHECK_PACKAGES := clang-format cppcheck
+FUZZ_PACKAGES := clang python3
 
 include tests/tests.mk
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile tests/tests.mk tests/client_c/client_c.mk tests/bench/bench.mk | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile tests/tests.mk tests/fuzz/fuzz.mk tests/client_c/client_c.mk tests/bench/bench.mk | sed 's/:.*## /\t/' | expand -t 16
 
 # $(call install,PACKAGES): Debian packages that are not there yet, with sudo when not root
 define install

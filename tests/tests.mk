@@ -2,8 +2,10 @@
 
 UNIT_LIB_SRC := $(wildcard tests/unit/lib/*.c)
 UNIT_SERVER_SRC := $(wildcard tests/unit/server/*.c)
-# the decoder of records beside cJSON: replayed in the unit tests, run at length under libFuzzer
+# the targets of libFuzzer, whose corpora are replayed in the unit tests
 DIFFERENTIAL_SRC := $(wildcard tests/fuzz/differential*.c tests/fuzz/oracle*.c)
+FUZZ_TARGETS := archive differential filter gzip head json query record run state
+REPLAY_SRC := $(DIFFERENTIAL_SRC) tests/fuzz/library_head.c $(patsubst %,tests/fuzz/fuzz_%.c,$(filter-out differential,$(FUZZ_TARGETS)))
 UNIT_LIB := $(OUT)/tests/unit_lib
 UNIT_SERVER := $(OUT)/tests/unit_server
 TEST_CFLAGS = -std=c11 -g $(OPT) -Wall -Wextra $(SANFLAGS) -D_GNU_SOURCE -Ilib -MMD -MP
@@ -20,13 +22,18 @@ $(OUT)/tests/fuzz/%.o: tests/fuzz/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -iquote server -c -o $@ $<
 
+# without libFuzzer each target's function goes by the target's name
+$(OUT)/tests/fuzz/fuzz_%.o: tests/fuzz/fuzz_%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) -DLLVMFuzzerTestOneInput=fuzz_$* -iquote server -c -o $@ $<
+
 # the tests of lib/ are linked with nothing of ours but lib/
 $(UNIT_LIB): $(UNIT_LIB_SRC:%.c=$(OUT)/%.o) $(OUT)/libtally.a
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ -lcriterion -lcjson -lm
-$(UNIT_SERVER): $(UNIT_SERVER_SRC:%.c=$(OUT)/%.o) $(DIFFERENTIAL_SRC:%.c=$(OUT)/%.o) $(SERVER_PARTS) $(OUT)/libtally.a
+$(UNIT_SERVER): $(UNIT_SERVER_SRC:%.c=$(OUT)/%.o) $(REPLAY_SRC:%.c=$(OUT)/%.o) $(SERVER_PARTS) $(OUT)/libtally.a
 	$(Q)$(CC) $(SANFLAGS) -o $@ $^ -lcriterion $(SERVER_LIBS)
 
--include $(UNIT_LIB_SRC:%.c=$(OUT)/%.d) $(UNIT_SERVER_SRC:%.c=$(OUT)/%.d) $(DIFFERENTIAL_SRC:%.c=$(OUT)/%.d)
+-include $(UNIT_LIB_SRC:%.c=$(OUT)/%.d) $(UNIT_SERVER_SRC:%.c=$(OUT)/%.d) $(REPLAY_SRC:%.c=$(OUT)/%.d)
 
 # ---- what each suite runs ----
 # A sanitizer's reports go to files: Criterion would print them and pass.
@@ -99,52 +106,4 @@ demo: build ## train a real classifier that logs to a real server, and watch it 
 
 include tests/bench/bench.mk
 
-# libFuzzer comes with clang.  FUZZ_SECONDS bounds each target; what was found useful is kept in build/fuzz.
-FUZZ_SECONDS ?= 60
-FUZZ_CC = clang -std=c11 -g -O1 -fno-sanitize-recover=all -D_GNU_SOURCE -Ilib
-FUZZ_RUN = -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1
-FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(LIB_SRC) $(filter-out server/main.c,$(SERVER_SRC)))
-
-.PHONY: fuzz fuzz-state fuzz-json fuzz-record fuzz-differential
-fuzz: fuzz-properties fuzz-state fuzz-json fuzz-record fuzz-differential ## all of the fuzzing below, in turn
-fuzz-state: ## feed random packed states to lib/ (needs clang; FUZZ_SECONDS=60)
-	@mkdir -p $(BUILD)/fuzz/state
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/fuzz_state tests/fuzz/fuzz_state.c $(LIB_SRC) -lm
-	$(Q)$(BUILD)/fuzz/fuzz_state $(FUZZ_RUN) -artifact_prefix=$(BUILD)/fuzz/state- $(BUILD)/fuzz/state
-fuzz-json: $(BUILD)/fuzz/fuzz_json ## feed random texts to the JSON reader
-	@mkdir -p $(BUILD)/fuzz/json
-	$(Q)$< $(FUZZ_RUN) -artifact_prefix=$(BUILD)/fuzz/json- $(BUILD)/fuzz/json
-fuzz-record: $(BUILD)/fuzz/fuzz_record ## feed random bodies to the decoding of records and run documents
-	@mkdir -p $(BUILD)/fuzz/record
-	$(Q)$< $(FUZZ_RUN) -artifact_prefix=$(BUILD)/fuzz/record- -dict=tests/fuzz/record.dict $(BUILD)/fuzz/record tests/fuzz/seeds/record
-# RUNS: that many inputs from the generator instead, without libFuzzer; the seed is printed
-RUNS ?=
-ifeq ($(RUNS),)
-fuzz-differential: $(BUILD)/fuzz/fuzz_differential ## the decoding of records beside cJSON and plain rules (FUZZ_SECONDS=60, or RUNS=10000000 SEED=n)
-	@mkdir -p $(BUILD)/fuzz/differential
-	$(Q)$< $(FUZZ_RUN) -artifact_prefix=$(BUILD)/fuzz/differential- $(BUILD)/fuzz/differential tests/fuzz/corpus/record
-else
-fuzz-differential: $(OUT)/tests/run_differential
-	$(Q)$< -n $(RUNS) $(SEED)
-endif
-$(OUT)/tests/run_differential: $(OUT)/tests/fuzz/run_differential.o $(DIFFERENTIAL_SRC:%.c=$(OUT)/%.o) $(SERVER_PARTS) $(OUT)/libtally.a
-	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(SERVER_LIBS)
-
-$(BUILD)/fuzz/obj/%.o: %.c | $(OUT)/gen/embedded.S
-	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link,address,undefined -iquote server -iquote $(OUT)/gen -MMD -MP -c -o $@ $<
-$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) $(OUT)/gen/embedded.o
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -iquote server -o $@ $^ $(SERVER_LIBS)
-$(BUILD)/fuzz/fuzz_differential: $(DIFFERENTIAL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
-.SECONDARY: $(FUZZ_OBJ) $(DIFFERENTIAL_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
--include $(FUZZ_OBJ:.o=.d) $(DIFFERENTIAL_SRC:%.c=$(BUILD)/fuzz/obj/%.d)
-
-# every kind of state keeps its properties on random cases; the seed is printed
-CASES ?= 1000000
-SEED ?=
-.PHONY: fuzz-properties
-fuzz-properties: ## the properties of states on random cases, under sanitizers (CASES=1000000, SEED=n)
-	@mkdir -p $(BUILD)/fuzz
-	$(Q)$(CC) -std=c11 -g -O2 -fsanitize=address,undefined -fno-sanitize-recover=all -Ilib -Itests/unit/lib \
-	    -o $(BUILD)/fuzz/properties tests/fuzz/properties.c tests/unit/lib/random.c $(LIB_SRC) -lm
-	$(Q)$(BUILD)/fuzz/properties $(CASES) $(SEED)
+include tests/fuzz/fuzz.mk

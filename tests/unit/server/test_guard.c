@@ -6,86 +6,20 @@
 
 #include "http_guard.h"
 #include "http_uri.h"
-
-enum { HEADERS = 16 };
-
-/* What the HTTP library makes of a request's bytes, in place (libmicrohttpd 0.9.75, connection.c). */
-struct parsed {
-    char *block;
-    struct guard_header header[HEADERS];
-    struct guard_head head;
-};
-
-static char *next_line(char *at, char *end, size_t *length)
-{
-    for (char *c = at; c < end; c++) {
-        if (*c == '\n' || (*c == '\r' && c + 1 < end && c[1] == '\n')) {
-            *length = (size_t)(c - at);
-            if (*c == '\r')
-                *c++ = '\0';
-            *c++ = '\0';
-            return c;
-        }
-    }
-    return NULL;
-}
-
-/* false: the library itself refuses it. */
-static bool parse(struct parsed *m, const char *raw, size_t size)
-{
-    size_t length = 0;
-
-    memset(m, 0, sizeof *m);
-    m->block = malloc(size + 1);
-    memcpy(m->block, raw, size);
-    m->block[size] = '\0';
-    char *end = m->block + size, *at = next_line(m->block, end, &length);
-    char *target = memchr(m->block, ' ', length);
-    if (at == NULL || target == NULL)
-        return false;
-    *target++ = '\0';
-    while (*target == ' ')
-        target++;
-    char *version = m->block + length - 1;
-    while (version > target && *version != ' ')
-        version--;
-    if (m->block + length - version != 9)
-        return false;
-    *version++ = '\0';
-    m->head.method = m->block;
-    m->head.target = target;
-    m->head.target_size = strlen(target);
-    m->head.version = version;
-    m->head.headers = m->header;
-    char *line = at;
-    for (at = next_line(at, end, &length); at != NULL; line = at, at = next_line(at, end, &length)) {
-        if (line[0] == '\0') {
-            m->head.size = (size_t)(at - m->block);
-            return true;
-        }
-        struct guard_header *h = &m->header[m->head.n_headers];
-        if ((line[0] == ' ' || line[0] == '\t') && m->head.n_headers > 0) {
-            h[-1].name = "moved"; /* the library joins the lines in other memory */
-            continue;
-        }
-        char *colon = strchr(line, ':');
-        if (colon == NULL)
-            return false;
-        *colon++ = '\0';
-        colon += strspn(colon, " \t");
-        *h = (struct guard_header){line, strlen(line), colon, strlen(colon)};
-        m->head.n_headers++;
-    }
-    return false;
-}
+#include "library_head.h"
 
 static int check(const char *raw, size_t size, struct guard_framing *out)
 {
-    struct parsed m;
+    struct library_head m;
     struct problem p = {0};
-    int rc = parse(&m, raw, size) ? guard_check(&m.head, out, &p) : PROBLEM_FRAMING;
+    int rc = PROBLEM_FRAMING;
 
-    free(m.block);
+    if (library_head_read(&m, raw, size)) {
+        m.guarded.headers = m.head.header;
+        m.guarded.n_headers = m.head.n;
+        rc = guard_check(&m.guarded, out, &p);
+    }
+    library_head_release(&m);
     return rc;
 }
 
