@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "auth.h"
 #include "content_type.h"
 #include "decode_run.h"
 #include "ingest.h"
@@ -32,8 +33,7 @@ static int project_of(const struct request *q, const char **out, struct problem 
     if (project != NULL && !project_is_valid(project, strlen(project)))
         return problem_set(p, PROBLEM_INVALID, "?project",
                            "not a project: 1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first");
-    *out = project;
-    return OK;
+    return auth_project(q, project, "?project", out, p);
 }
 
 static void done(struct job *job)
@@ -63,6 +63,7 @@ int api_batches_post_start(struct request *q, struct problem *p)
     job->now = q->now;
     job->records = &work->records;
     job->project = project;
+    job->token_project = q->token_project;
     job->bytes = sizeof *work + work->records.bytes;
     job->problem.code = 0;
     job->done = done;

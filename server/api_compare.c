@@ -119,7 +119,7 @@ static int load_runs(struct request *q, struct compare *c, struct problem *p)
         if (rc == PROBLEM_UNKNOWN_RUN) {
             char pointer[40];
             snprintf(pointer, sizeof pointer, "?runs/%zu", r);
-            return problem_set(p, rc, pointer, "there is no run %s on this server", c->ids[r]);
+            return problem_set(p, rc, pointer, "there is no run %s", c->ids[r]);
         }
         if (rc != OK)
             return rc;

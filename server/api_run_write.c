@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "auth.h"
 #include "content_type.h"
 #include "decode_run.h"
 #include "encode_run.h"
@@ -21,7 +22,8 @@ static int need_json(const struct request *q, struct problem *p)
 
 static struct job job_of(const struct request *q, enum job_kind kind)
 {
-    struct job job = {.kind = kind, .now = q->now, .bytes = sizeof job + q->body_size};
+    struct job job = {
+        .kind = kind, .now = q->now, .bytes = sizeof job + q->body_size, .token_project = q->token_project};
     memcpy(job.run, q->run, strlen(q->run) + 1); /* a valid id fits */
     return job;
 }
@@ -63,6 +65,10 @@ static int read_run(struct request *q, struct run_row *run, bool *found, struct 
     if (rc != OK)
         return rc;
     rc = store_run_find(q->reader, q->run, run, found, p);
+    if (rc == OK && *found && !auth_sees(q, run->project)) { /* deleted, and made again by somebody else */
+        run_row_release(run);
+        *found = false;
+    }
     if (rc == OK && *found)
         rc = store_series_each(q->reader, run->run, keep_series, series, p);
     store_snapshot_end(q->reader);
@@ -94,12 +100,16 @@ int api_run_put(struct request *q, struct response *r, struct problem *p)
 {
     struct run_change change;
     struct job job = job_of(q, JOB_RUN_PUT);
+    const char *project = NULL;
     int rc = q->body_size == 0 ? OK : need_json(q, p);
     if (rc == OK)
         rc = decode_run_put(q->body, q->body_size, &q->app->limits, &q->arena, &change, p);
+    if (rc == OK)
+        rc = auth_project(q, change.project, "/project", &project, p);
     if (rc != OK)
         return rc;
     job.change = &change;
+    job.project = project;
     if ((rc = run_job(q, &job, p)) != OK || (rc = answer_run(q, r, p)) != OK)
         return rc;
     r->status = job.created ? 201 : 200;
@@ -113,6 +123,8 @@ int api_run_patch(struct request *q, struct response *r, struct problem *p)
     int rc = need_json(q, p);
     if (rc == OK)
         rc = decode_run_patch(q->body, q->body_size, &q->app->limits, &q->arena, &change, p);
+    if (rc == OK)
+        rc = auth_project(q, change.project, "/project", &(const char *){NULL}, p);
     if (rc != OK)
         return rc;
     job.change = &change;

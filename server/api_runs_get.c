@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "auth.h"
 #include "csv.h"
 #include "encode_run.h"
 #include "json_writer.h"
@@ -39,10 +40,19 @@ struct runs_list {
     size_t n_columns;
 };
 
+/* To a token of one project there is no other: another's list is empty, as that of an unknown one. */
+static const char *project_asked(const struct request *q)
+{
+    const char *asked = request_arg(q, "project");
+    if (q->token_project == NULL || (asked != NULL && strcmp(asked, q->token_project) == 0))
+        return asked;
+    return asked == NULL ? q->token_project : "";
+}
+
 static int read_ask(struct request *q, struct runs_list *l, struct problem *p)
 {
     const char *status = request_arg(q, "status"), *filter = request_arg(q, "q");
-    l->ask.project = request_arg(q, "project");
+    l->ask.project = project_asked(q);
     l->ask.tag = request_arg(q, "tag");
     l->ask.sort = request_arg(q, "sort");
     l->ask.cursor = request_arg(q, "cursor");
@@ -215,6 +225,7 @@ out:
 /* ---- projects ---- */
 
 struct projects_output {
+    const struct request *q;
     enum media media;
     struct json_writer json;
     struct csv csv;
@@ -223,6 +234,8 @@ struct projects_output {
 static int write_project(void *context, const char *project, int64_t runs)
 {
     struct projects_output *o = context;
+    if (!auth_sees(o->q, project))
+        return OK;
     if (o->media == MEDIA_CSV) {
         csv_text(&o->csv, project);
         csv_int(&o->csv, runs);
@@ -241,7 +254,7 @@ static int write_project(void *context, const char *project, int64_t runs)
 /* The answer is small, and is its own state: the tag is a hash of it. */
 int api_projects_get(struct request *q, struct response *r, struct problem *p)
 {
-    struct projects_output o;
+    struct projects_output o = {.q = q};
     int rc = query_media(q, MEDIA_JSON | MEDIA_CSV, &o.media, p);
     if (rc != OK)
         return rc;

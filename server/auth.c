@@ -21,6 +21,7 @@
 enum { HASH = 32, REFRESH_US = 1000 * 1000, MISSES_A_SECOND = 10, MISSES_MAX = 20, TOKENS_MAX = 100000 };
 
 static const char COOKIE[] = "tally_session";
+static const char *const SCOPE_NAME[] = {[SCOPE_READ] = "read", [SCOPE_WRITE] = "write", [SCOPE_ADMIN] = "admin"};
 
 struct session {
     uint8_t id_hash[HASH];
@@ -131,8 +132,22 @@ static enum scope scope_of(const struct token_row *row)
     return strcmp(row->scope, "admin") == 0 ? SCOPE_ADMIN : strcmp(row->scope, "write") == 0 ? SCOPE_WRITE : SCOPE_READ;
 }
 
+/* What a token gives. */
+struct grant {
+    int64_t token;
+    enum scope scope;
+    char project[PROJECT_MAX + 1]; /* "": all */
+};
+
+static void grant_set(struct grant *out, const struct token_row *row)
+{
+    out->token = row->token;
+    out->scope = scope_of(row);
+    memcpy(out->project, row->project, sizeof out->project);
+}
+
 /* Look through all of them: the time taken says nothing about which one matched. */
-static bool find_hash(struct auth *a, const uint8_t hash[HASH], int64_t now, int64_t *token, enum scope *scope)
+static bool find_hash(struct auth *a, const uint8_t hash[HASH], int64_t now, struct grant *out)
 {
     bool found = false;
 
@@ -141,27 +156,26 @@ static bool find_hash(struct auth *a, const uint8_t hash[HASH], int64_t now, int
         const struct token_row *row = &a->tokens.row[i];
         if (crypto_equal(row->sha256, hash, HASH) && (row->expires_at == 0 || row->expires_at > now)) {
             found = true;
-            *token = row->token;
-            *scope = scope_of(row);
+            grant_set(out, row);
         }
     }
     pthread_mutex_unlock(&a->mutex);
     return found;
 }
 
-static bool find_token(struct auth *a, const char *text, int64_t now, int64_t *token, enum scope *scope)
+static bool find_token(struct auth *a, const char *text, int64_t now, struct grant *out)
 {
     uint8_t hash[HASH];
 
     if (crypto_sha256(text, strlen(text), hash) != OK)
         return false;
     refresh(a);
-    if (find_hash(a, hash, now, token, scope))
+    if (find_hash(a, hash, now, out))
         return true;
     if (!may_look_again(a))
         return false;
     reload(a, true);
-    return find_hash(a, hash, now, token, scope);
+    return find_hash(a, hash, now, out);
 }
 
 /* ---- sessions ---- */
@@ -182,7 +196,7 @@ static bool session_hash(const struct request *q, uint8_t hash[HASH])
     return false;
 }
 
-static bool find_session(struct auth *a, const struct request *q)
+static bool find_session(struct auth *a, const struct request *q, struct grant *out)
 {
     uint8_t hash[HASH];
     bool found = false;
@@ -197,8 +211,10 @@ static bool find_session(struct auth *a, const struct request *q)
             token = a->session[i].token;
     for (size_t i = 0; i < a->tokens.n && token >= 0; i++)
         if (a->tokens.row[i].token == token &&
-            (a->tokens.row[i].expires_at == 0 || a->tokens.row[i].expires_at > q->now))
+            (a->tokens.row[i].expires_at == 0 || a->tokens.row[i].expires_at > q->now)) {
             found = true;
+            grant_set(out, &a->tokens.row[i]);
+        }
     pthread_mutex_unlock(&a->mutex);
     return found;
 }
@@ -232,15 +248,14 @@ int auth_login(struct auth *a, const struct request *q, const char *token, char 
 {
     uint8_t id[HASH], hash[HASH];
     char text[2 * HASH + 1];
-    enum scope scope = SCOPE_READ;
-    int64_t number = 0;
+    struct grant grant;
 
     if (token == NULL)
         token = bearer(q);
     if (token == NULL)
         return problem_set(p, PROBLEM_UNAUTHORIZED, NULL,
                            "send a token: as Authorization: Bearer, or {\"token\":\"...\"}");
-    if (!find_token(a, token, q->now, &number, &scope))
+    if (!find_token(a, token, q->now, &grant))
         return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
     if (crypto_random(id, sizeof id) != OK)
         return problem_set(p, PROBLEM_INTERNAL, NULL, "no random bytes");
@@ -251,7 +266,7 @@ int auth_login(struct auth *a, const struct request *q, const char *token, char 
     pthread_mutex_lock(&a->mutex);
     struct session *s = session_place(a, q->now);
     memcpy(s->id_hash, hash, HASH);
-    s->token = number;
+    s->token = grant.token;
     s->expires_at = q->now + (int64_t)AUTH_SESSION_HOURS * 3600 * 1000;
     pthread_mutex_unlock(&a->mutex);
     snprintf(cookie, size, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict", COOKIE, text,
@@ -301,32 +316,64 @@ int auth_origin(const struct request *q, struct problem *p)
     return OK;
 }
 
-int auth_scope(struct auth *a, const struct request *q, enum scope needed, struct problem *p)
+/* The token in the header, which is there. */
+static int find_bearer(struct auth *a, const struct request *q, struct grant *out, struct problem *p)
 {
-    static const char *const NAME[] = {[SCOPE_READ] = "read", [SCOPE_WRITE] = "write", [SCOPE_ADMIN] = "admin"};
-    enum scope scope = SCOPE_READ;
-    int64_t token = 0;
+    const char *text = bearer(q);
 
-    if (needed <= SCOPE_PUBLIC || !a->is_required)
-        return OK;
-    if (q->authorization != NULL) {
-        const char *text = bearer(q);
-        if (text == NULL)
-            return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the Authorization header must be: Bearer TOKEN");
-        if (!find_token(a, text, q->now, &token, &scope))
-            return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
-        if (scope < needed)
-            return problem_set(p, PROBLEM_FORBIDDEN, NULL, "this needs a token with scope %s; this one has %s",
-                               NAME[needed], NAME[scope]);
-        return OK;
-    }
-    if (needed == SCOPE_READ && find_session(a, q))
+    if (text == NULL)
+        return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the Authorization header must be: Bearer TOKEN");
+    if (!find_token(a, text, q->now, out))
+        return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
+    return OK;
+}
+
+/* What the caller may do, by its token or, for reads, its session. */
+static int find_grant(struct auth *a, const struct request *q, enum scope needed, struct grant *out, struct problem *p)
+{
+    if (q->authorization != NULL)
+        return find_bearer(a, q, out, p);
+    if (needed == SCOPE_READ && find_session(a, q, out))
         return OK;
     if (needed == SCOPE_READ)
         return problem_set(p, PROBLEM_UNAUTHORIZED, NULL,
                            "send a token as Authorization: Bearer, or sign in on the page");
     return problem_set(p, PROBLEM_UNAUTHORIZED, NULL,
-                       "send a token with scope %s as Authorization: Bearer; a session only reads", NAME[needed]);
+                       "send a token with scope %s as Authorization: Bearer; a session only reads", SCOPE_NAME[needed]);
+}
+
+int auth_scope(struct auth *a, struct request *q, const struct route *route, struct problem *p)
+{
+    struct grant grant;
+
+    if (route->scope <= SCOPE_PUBLIC || !a->is_required)
+        return OK;
+    int rc = find_grant(a, q, route->scope, &grant, p);
+    if (rc != OK)
+        return rc;
+    if (grant.scope < route->scope && q->authorization != NULL)
+        return problem_set(p, PROBLEM_FORBIDDEN, NULL, "this needs a token with scope %s; this one has %s",
+                           SCOPE_NAME[route->scope], SCOPE_NAME[grant.scope]);
+    if (grant.project[0] == '\0')
+        return OK;
+    if (route->is_server_wide)
+        return problem_set(p, PROBLEM_FORBIDDEN, NULL,
+                           "this is about the whole server; the token is for project %s alone", grant.project);
+    q->token_project = arena_strndup(&q->arena, grant.project, strlen(grant.project));
+    return q->token_project != NULL ? OK : problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+}
+
+bool auth_sees(const struct request *q, const char *project)
+{
+    return q->token_project == NULL || strcmp(q->token_project, project) == 0;
+}
+
+int auth_project(const struct request *q, const char *named, const char *place, const char **out, struct problem *p)
+{
+    if (named != NULL && !auth_sees(q, named))
+        return problem_set(p, PROBLEM_FORBIDDEN, place, "the token is for project %s alone", q->token_project);
+    *out = named != NULL ? named : q->token_project;
+    return OK;
 }
 
 bool auth_is_required(const struct auth *a)

@@ -13,7 +13,8 @@
  * Who may call: tokens, the page's sessions, host names and origins.
  *
  * Scopes include one another: admin > write > read.  A token is sent as `Authorization: Bearer`; the
- * page's cookie stands for a token in reads only.  Tokens are random and stored as SHA-256; they are
+ * page's cookie stands for a token in reads only.  A token may be for one project: then the runs of all others
+ * are to the caller as if they did not exist, but that their ids are taken.  Tokens are random and stored as SHA-256; they are
  * kept in memory and read from the store again at most once a second, and at most ten times a second
  * for a token that is not known.  All functions may be called by any thread.
  */
@@ -47,8 +48,14 @@ bool auth_address_is_loopback(const char *address);
 int auth_host(const struct auth *a, const char *host, struct problem *p);
 /** auth_origin(q, p): no Origin, or ours; and no write that a browser says comes from another site.  PROBLEM_ORIGIN. */
 int auth_origin(const struct request *q, struct problem *p);
-/** auth_scope(a, q, needed, p): does the caller's token (or, for reads, session) allow it?  PROBLEM_UNAUTHORIZED, PROBLEM_FORBIDDEN. */
-int auth_scope(struct auth *a, const struct request *q, enum scope needed, struct problem *p);
+/** auth_scope(a, q, route, p): does the caller's token (or, for reads, session) allow it?  Sets q->token_project.
+ *  PROBLEM_UNAUTHORIZED, PROBLEM_FORBIDDEN, PROBLEM_INTERNAL (no memory). */
+int auth_scope(struct auth *a, struct request *q, const struct route *route, struct problem *p);
+/** auth_sees(q, project): may this caller know of the runs of the project? */
+bool auth_sees(const struct request *q, const char *project);
+/** auth_project(q, named, place, out, p): the project that a run made by this caller belongs to, given the one that it
+ *  named (NULL: none).  out: NULL where neither says.  PROBLEM_FORBIDDEN: not that of its token. */
+int auth_project(const struct request *q, const char *named, const char *place, const char **out, struct problem *p);
 
 /**
  * auth_login(a, q, token, cookie, size, p): begin a session for the token (NULL: the Bearer of q).

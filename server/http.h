@@ -53,6 +53,7 @@ struct request {
     /* headers that somebody reads; NULL if absent */
     const char *host, *origin, *authorization, *cookie, *sec_fetch_site;
     const char *content_type, *content_encoding, *accept, *accept_encoding, *if_none_match;
+    const char *token_project; /* the only project that the caller may see and touch; NULL: all */
 
     const char *body; /* whole, decompressed; borrowed from the request */
     size_t body_size;

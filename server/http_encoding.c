@@ -71,8 +71,8 @@ static void vary(struct response *r)
 
     if (header == NULL)
         response_header_add(r, "Vary", "Accept-Encoding");
-    else if (strcmp(header->value, "Accept") == 0)
-        header->value = "Accept, Accept-Encoding";
+    else if (strcmp(header->value, "Accept, Authorization, Cookie") == 0)
+        header->value = "Accept, Accept-Encoding, Authorization, Cookie";
 }
 
 static bool pack_body(struct response *r)

@@ -124,5 +124,5 @@ void response_common(const struct response *r, void (*fn)(void *context, const c
         if (!has_header(r, COMMON[i].name))
             fn(context, COMMON[i].name, COMMON[i].value);
     if (!has_header(r, "Cache-Control"))
-        fn(context, "Cache-Control", has_header(r, "ETag") ? "no-cache" : "no-store");
+        fn(context, "Cache-Control", "no-store"); /* who polls keeps ETag and answer itself */
 }

@@ -50,12 +50,14 @@ struct job {
 
     /* in, borrowed until done() returns */
     const struct record_list *records; /* JOB_BATCHES */
-    const char *project;               /* JOB_BATCHES: of a run that is created; NULL: "default" */
-    const struct run_change *change;   /* JOB_RUN_PUT, JOB_RUN_PATCH */
-    const char *attempt;               /* JOB_REWIND: NULL: none */
-    const char *stage;                 /* JOB_REWIND: NULL: every stage */
-    int64_t epoch, step;               /* JOB_REWIND */
-    size_t bytes;                      /* its weight in the queue */
+    const char
+        *project; /* JOB_BATCHES, JOB_RUN_PUT: of a run that is created, where nothing else says; NULL: "default" */
+    const char *token_project; /* a run of any other project is, to this job, not there; its id is taken; NULL: all */
+    const struct run_change *change; /* JOB_RUN_PUT, JOB_RUN_PATCH */
+    const char *attempt;             /* JOB_REWIND: NULL: none */
+    const char *stage;               /* JOB_REWIND: NULL: every stage */
+    int64_t epoch, step;             /* JOB_REWIND */
+    size_t bytes;                    /* its weight in the queue */
 
     /* out */
     int status; /* OK or problem.code */

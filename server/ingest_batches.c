@@ -313,6 +313,8 @@ static int find_or_create_run(struct settling *s)
     const struct job *job = s->job;
     int status = group_find_run(s->g, job->run, &s->run, &s->job->problem);
 
+    if (status == OK && s->run != NULL && !group_may_touch(job, &s->run->row))
+        return group_refuse_taken(s->job);
     if (status == OK && s->run == NULL)
         status = group_new_run(s->g, job->run, job->project, job->now, &s->run, &s->job->problem);
     return status;

@@ -54,6 +54,18 @@ static void copy_name(char *out, size_t size, const char *text)
     out[n] = '\0';
 }
 
+bool group_may_touch(const struct job *job, const struct run_row *run)
+{
+    return job->token_project == NULL || strcmp(job->token_project, run->project) == 0;
+}
+
+int group_refuse_taken(struct job *job)
+{
+    return problem_set(&job->problem, PROBLEM_FORBIDDEN, NULL,
+                       "the run id %s is taken; the token is for project %s alone: choose another id", job->run,
+                       job->token_project);
+}
+
 int group_new_run(struct group *g, const char *id, const char *project, int64_t now, struct group_run **out,
                   struct problem *p)
 {

@@ -158,6 +158,10 @@ uint64_t group_hash_pointer(enum node_kind kind, const void *pointer); /* begin 
 
 /** group_find_run(g, id, out, p): *out NULL if it is neither stored nor about to be. */
 int group_find_run(struct group *g, const char *id, struct group_run **out, struct problem *p);
+/** group_may_touch(job, run): is the run of a project that the job's caller may see? */
+bool group_may_touch(const struct job *job, const struct run_row *run);
+/** group_refuse_taken(job): PROBLEM_FORBIDDEN: the run that it would make is there, and not the caller's to know. */
+int group_refuse_taken(struct job *job);
 int group_new_run(struct group *g, const char *id, const char *project, int64_t now, struct group_run **out,
                   struct problem *p);
 int group_find_series(struct group *g, struct group_run *run, const char *stage, const char *name, enum kind kind,

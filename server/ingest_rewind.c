@@ -178,7 +178,7 @@ int group_settle_rewind(struct group *g, struct job *job)
     job->removed = job->revision = 0;
     if (status == OK)
         status = group_find_run(g, job->run, &run, p);
-    if (status == OK && run == NULL)
+    if (status == OK && (run == NULL || !group_may_touch(job, &run->row)))
         status = problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s", job->run);
     if (status == OK)
         status = group_find_attempt(g, run, name, &attempt, p);

@@ -120,7 +120,8 @@ static int update(struct group *g, struct job *job, struct run_row *row)
 
 static int create(struct group *g, struct job *job, struct run_row *row)
 {
-    const char *project = job->change->project != NULL ? job->change->project : "default";
+    const char *named = job->change->project != NULL ? job->change->project : job->project;
+    const char *project = named != NULL ? named : "default";
     bool changed = false;
 
     if (strlen(job->run) >= sizeof row->id || strlen(project) >= sizeof row->project)
@@ -147,6 +148,8 @@ int group_settle_put(struct group *g, struct job *job)
     job->created = false;
     if (status == OK)
         status = store_run_find(g->conn, job->run, &row, &found, &job->problem);
+    if (status == OK && found && !group_may_touch(job, &row))
+        status = group_refuse_taken(job);
     if (status == OK && found && job->change->project != NULL && strcmp(job->change->project, row.project) != 0)
         status = problem_set(&job->problem, PROBLEM_PROJECT, "/project", "run %s belongs to project %s; PATCH moves it",
                              row.id, row.project);
@@ -170,7 +173,7 @@ int group_settle_patch(struct group *g, struct job *job)
     if (status == OK)
         status = store_run_find(g->conn, job->run, &row, &found, &job->problem);
     if (status == OK)
-        status = found ? update(g, job, &row) : unknown_run(job);
+        status = found && group_may_touch(job, &row) ? update(g, job, &row) : unknown_run(job);
     run_row_release(&row);
     return status;
 }
@@ -184,7 +187,9 @@ int group_settle_delete(struct group *g, struct job *job)
     if (status == OK)
         status = store_run_find(g->conn, job->run, &row, &found, &job->problem);
     if (status == OK)
-        status = found ? write_or_break(g, store_write_run_hide(g->store, row.run, &job->problem)) : unknown_run(job);
+        status = found && group_may_touch(job, &row)
+                     ? write_or_break(g, store_write_run_hide(g->store, row.run, &job->problem))
+                     : unknown_run(job);
     if (status == OK)
         g->hid_runs = true;
     run_row_release(&row);

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "options.h"
+#include "record.h"
 
 enum {
     FOR_SERVE = 1,
@@ -117,6 +118,16 @@ static bool set_scope(struct options *o, const char *value, char *why, size_t wh
            (snprintf(why, why_size, "--scope %s: must be read, write or admin", value), false);
 }
 
+static bool set_project(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->token_project = value;
+    return name_is_valid(value, strlen(value), PROJECT_MAX) ||
+           (snprintf(why, why_size,
+                     "--project: must be the name of a project, 1 to %d of A-Z a-z 0-9 . _ -, a letter or digit first",
+                     PROJECT_MAX),
+            false);
+}
+
 static bool set_expires(struct options *o, const char *value, char *why, size_t why_size)
 {
     return options_read_duration(value, &o->token_expires_s) ||
@@ -162,6 +173,7 @@ static const struct option {
     {"--name", "NAME", NULL, FOR_CREATE, false, set_name, "a label for `tally token list`"},
     {"--scope", "read|write|admin", NULL, FOR_CREATE, false, set_scope,
      "what it allows (write); each includes those before it"},
+    {"--project", "NAME", NULL, FOR_CREATE, false, set_project, "only this project and its runs (all)"},
     {"--expires", "30d", NULL, FOR_CREATE, false, set_expires, "when it ends: a number and s, m, h, d or w (never)"},
     {"--token-file", "FILE", NULL, FOR_CREATE, false, set_token_file,
      "take the token's text from a file (a container's secret) instead of making one"},

@@ -45,11 +45,12 @@ struct options {
     const char *backup_dir; /* NULL: beside the database */
     const char
         *file; /* COMMAND_BACKUP, EXPORT: where to; IMPORT: where from; "-" of the last two: standard output, input */
-    const char *run;         /* COMMAND_EXPORT: only this one; NULL */
-    const char *token_name;  /* "" */
-    const char *token_scope; /* "write" */
-    int64_t token_expires_s; /* from now; 0: never */
-    const char *token_file;  /* COMMAND_TOKEN_CREATE: where its text is; NULL: make one */
+    const char *run;           /* COMMAND_EXPORT: only this one; NULL */
+    const char *token_name;    /* "" */
+    const char *token_scope;   /* "write" */
+    const char *token_project; /* NULL: all */
+    int64_t token_expires_s;   /* from now; 0: never */
+    const char *token_file;    /* COMMAND_TOKEN_CREATE: where its text is; NULL: make one */
     bool token_if_missing;
     int64_t token_id;       /* COMMAND_TOKEN_REVOKE */
     struct kept_list *kept; /* private: the lists of the environment, cut up */

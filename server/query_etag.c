@@ -2,7 +2,7 @@
  * Why: live pages ask again and again; most of the time nothing has changed and 304 is the answer.
  *
  * An ETag is a hash of all that an answer depends on: this build, the run (its incarnation, revision
- * and effective status) or those of every run of a list, and the representation: path, parameters,
+ * and effective status) or those of every run of a list, the project that the caller is held to, and the representation: path, parameters,
  * limits and media.  Heartbeats change none of these, so they leave the tags alone.  Any thread.
  */
 #include <inttypes.h>
@@ -58,6 +58,7 @@ static void add_text(struct buffer *b, const char *text)
 static void add_representation(struct buffer *b, const struct request *q)
 {
     add_text(b, tally_build_id());
+    add_text(b, q->token_project != NULL ? q->token_project : ""); /* what one token may see is no other's to confirm */
     add_text(b, q->path);
     struct request_arg args[REQUEST_ARGS_MAX];
     memcpy(args, q->args, q->n_args * sizeof args[0]);
@@ -84,7 +85,7 @@ static bool finish(struct request *q, struct response *r, struct buffer *b)
         memcpy(etag + 1, hex, ETAG_HEX);
         memcpy(etag + 1 + ETAG_HEX, "\"", 2);
         response_header_add(r, "ETag", etag);
-        response_header_add(r, "Vary", "Accept");
+        response_header_add(r, "Vary", "Accept, Authorization, Cookie");
         known = etag_matches(q->if_none_match, etag);
         if (known)
             r->status = 304;

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "auth.h"
 #include "json_writer.h"
 #include "record.h"
 
@@ -41,8 +42,8 @@ static int find_run(struct request *q, const char *id, struct query_run *out, st
     int rc = store_run_find(q->reader, id, &out->run, &found, p);
     if (rc != OK)
         return rc;
-    if (!found)
-        return problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s on this server", id);
+    if (!found || !auth_sees(q, out->run.project)) /* the same words for both */
+        return problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s", id);
     return OK;
 }
 

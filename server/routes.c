@@ -13,15 +13,24 @@
 
 #define INLINE(method, path, scope, args, run)                                                                         \
     {                                                                                                                  \
-        METHOD_##method, path, SCOPE_##scope, ROUTE_INLINE, args, run, NULL, NULL                                      \
+        METHOD_##method, path, SCOPE_##scope, ROUTE_INLINE, args, run, NULL, NULL, false                               \
     }
 #define WORKER(method, path, scope, args, run)                                                                         \
     {                                                                                                                  \
-        METHOD_##method, path, SCOPE_##scope, ROUTE_WORKER, args, run, NULL, NULL                                      \
+        METHOD_##method, path, SCOPE_##scope, ROUTE_WORKER, args, run, NULL, NULL, false                               \
+    }
+/* about the whole server */
+#define INLINE_ALL(method, path, scope, args, run)                                                                     \
+    {                                                                                                                  \
+        METHOD_##method, path, SCOPE_##scope, ROUTE_INLINE, args, run, NULL, NULL, true                                \
+    }
+#define WORKER_ALL(method, path, scope, args, run)                                                                     \
+    {                                                                                                                  \
+        METHOD_##method, path, SCOPE_##scope, ROUTE_WORKER, args, run, NULL, NULL, true                                \
     }
 #define ASYNC(method, path, scope, args, start, finish)                                                                \
     {                                                                                                                  \
-        METHOD_##method, path, SCOPE_##scope, ROUTE_ASYNC, args, NULL, start, finish                                   \
+        METHOD_##method, path, SCOPE_##scope, ROUTE_ASYNC, args, NULL, start, finish, false                            \
     }
 
 /* args "*": anything goes (the page keeps its state there) */
@@ -49,10 +58,10 @@ static const struct route ROUTES[] = {
     INLINE(GET,    "/api/v1/openapi.yaml",         READ,   "", api_openapi_get),
     INLINE(POST,   "/api/v1/login",                PUBLIC, "", api_login_post),
     INLINE(DELETE, "/api/v1/login",                PUBLIC, "", api_login_delete),
-    WORKER(POST,   "/api/v1/backup",               ADMIN,  "", api_backup_post),
+    WORKER_ALL(POST, "/api/v1/backup",             ADMIN,  "", api_backup_post),
     INLINE(GET,    "/healthz",                     OPEN,   "", api_healthz_get),
     INLINE(GET,    "/readyz",                      OPEN,   "", api_readyz_get),
-    INLINE(GET,    "/metrics",                     READ,   "", api_server_metrics_get),
+    INLINE_ALL(GET, "/metrics",                    READ,   "", api_server_metrics_get),
     INLINE(GET,    "/",                            PUBLIC, "*", api_page_get),
     INLINE(GET,    "/assets/{tail}",               PUBLIC, "", api_asset_get),
 };
@@ -203,7 +212,7 @@ int route_check(struct request *q, struct problem *p)
         if (rc == OK)
             rc = auth_origin(q, p);
         if (rc == OK)
-            rc = auth_scope(q->app->auth, q, q->route->scope, p);
+            rc = auth_scope(q->app->auth, q, q->route, p);
     }
     return rc == OK ? check_args(q, p) : rc;
 }

@@ -1,6 +1,8 @@
 #ifndef ROUTES_H
 #define ROUTES_H
 
+#include <stdbool.h>
+
 #include "http.h"
 
 /**
@@ -33,6 +35,7 @@ struct route {
     int (*run)(struct request *q, struct response *r, struct problem *p);
     int (*start)(struct request *q, struct problem *p);                      /* ROUTE_ASYNC */
     int (*finish)(struct request *q, struct response *r, struct problem *p); /* ROUTE_ASYNC */
+    bool is_server_wide; /* about the whole server: not for a token of one project */
 };
 
 const struct route *route_at(size_t index);  /* NULL past the end */

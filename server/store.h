@@ -112,9 +112,10 @@ struct rollup_row {
 enum { ROLLUP_STEADY_STEPS = 32 };
 
 struct token_row {
-    int64_t token; /* its number, for list and revoke */
-    char name[65]; /* a label; may be "" */
-    char scope[8]; /* read | write | admin */
+    int64_t token;                 /* its number, for list and revoke */
+    char name[65];                 /* a label; may be "" */
+    char scope[8];                 /* read | write | admin */
+    char project[PROJECT_MAX + 1]; /* the only one it is for; "": all */
     uint8_t sha256[32];
     int64_t created_at, expires_at /* 0: never */;
 };

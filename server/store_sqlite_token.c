@@ -14,7 +14,7 @@ int store_tokens_each(struct store_conn *c, int (*fn)(void *context, const struc
     int status, answer = OK;
 
     sql_begin(&q, c, "read the tokens",
-              "SELECT token, name, scope, sha256, created_at, expires_at FROM token ORDER BY token");
+              "SELECT token, name, scope, sha256, created_at, expires_at, project FROM token ORDER BY token");
     while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK) {
         struct token_row row;
         size_t size = 0;
@@ -25,6 +25,7 @@ int store_tokens_each(struct store_conn *c, int (*fn)(void *context, const struc
         const uint8_t *hash = sql_column_blob(&q, 3, &size);
         row.created_at = sql_column_int(&q, 4);
         row.expires_at = sql_column_int(&q, 5);
+        sql_column_copy(&q, 6, row.project, sizeof row.project);
         if (size != sizeof row.sha256)
             continue; /* edited by hand: nothing can match it */
         memcpy(row.sha256, hash, size);
@@ -43,13 +44,15 @@ static int insert_token(struct store *s, struct token_row *row, struct problem *
 
     if (status != OK)
         return status;
-    sql_begin(&q, &s->writer, "create a token",
-              "INSERT INTO token (name, scope, sha256, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)");
+    sql_begin(
+        &q, &s->writer, "create a token",
+        "INSERT INTO token (name, scope, sha256, created_at, expires_at, project) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
     sql_text(&q, row->name);
     sql_text(&q, row->scope);
     sql_blob(&q, row->sha256, sizeof row->sha256);
     sql_int(&q, row->created_at);
     sql_int(&q, row->expires_at);
+    sql_text(&q, row->project[0] != '\0' ? row->project : NULL);
     status = sql_run(&q, p);
     int64_t number = sqlite3_last_insert_rowid(s->writer.db);
     if (status == OK)

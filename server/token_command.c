@@ -87,6 +87,7 @@ static int create_token(const struct options *o)
     }
     snprintf(row.name, sizeof row.name, "%s", o->token_name);
     snprintf(row.scope, sizeof row.scope, "%s", o->token_scope);
+    snprintf(row.project, sizeof row.project, "%s", o->token_project != NULL ? o->token_project : "");
     if (o->token_expires_s > 0)
         row.expires_at = row.created_at + o->token_expires_s * 1000;
     if (o->token_file != NULL && access(o->db, F_OK) == 0 && store_token_list(o->db, compare_token, &search, &p) != OK)
@@ -102,7 +103,8 @@ static int create_token(const struct options *o)
     /* the token alone on standard output: TOKEN=$(tally token create) */
     if (o->token_file == NULL)
         printf("%s\n", text);
-    fprintf(stderr, "token %" PRId64 ", scope %s%s\n", row.token, row.scope,
+    fprintf(stderr, "token %" PRId64 ", scope %s%s%s%s\n", row.token, row.scope,
+            row.project[0] != '\0' ? ", project " : "", row.project,
             o->token_file == NULL ? "; it is not shown again" : "");
     return fflush(stdout) == 0 ? 0 : 1;
 }
@@ -124,7 +126,8 @@ static int put_token(void *context, const struct token_row *row)
     printf("%4" PRId64 "  %-5s  ", row->token, row->scope);
     put_time(row->created_at);
     put_time(row->expires_at);
-    printf("%s%s\n", row->name, row->expires_at != 0 && row->expires_at <= clock_now_ms() ? " (expired)" : "");
+    printf("%-16s  %s%s\n", row->project[0] != '\0' ? row->project : "(all)", row->name,
+           row->expires_at != 0 && row->expires_at <= clock_now_ms() ? " (expired)" : "");
     return OK;
 }
 
@@ -132,7 +135,7 @@ static int list_tokens(const struct options *o)
 {
     struct problem p = {0};
 
-    printf("  id  scope  created               expires               name\n");
+    printf("  id  scope  created               expires               project           name\n");
     return store_token_list(o->db, put_token, NULL, &p) == OK ? 0 : fail(&p);
 }
 

@@ -33,7 +33,7 @@ def parameters():
 
 
 def operations():
-    """(METHOD, path) -> {"scope", "query": [names], "statuses": [..]}."""
+    """(METHOD, path) -> {"scope", "reach", "query": [names], "statuses": [..]}."""
     known, out = parameters(), {}
     path = method = None
     section = None
@@ -50,7 +50,7 @@ def operations():
         if found:
             method = found.group(1).upper() if found.group(1) in METHODS else None
             if method:
-                out[method, path] = {"scope": None, "query": [], "statuses": []}
+                out[method, path] = {"scope": None, "reach": "project", "query": [], "statuses": []}
             continue
         if not method:
             continue
@@ -58,6 +58,9 @@ def operations():
         found = re.match(r"      x-tally-scope: (\w+)", line)
         if found:
             operation["scope"] = found.group(1)
+        found = re.match(r"      x-tally-reach: (\w+)", line)
+        if found:
+            operation["reach"] = found.group(1)
         found = re.match(r'        - \$ref: "#/components/parameters/(\w+)"', line)
         if found and known[found.group(1)][1] == "query":
             operation["query"].append(known[found.group(1)][0])

@@ -6,7 +6,7 @@ import unittest
 import openapi
 from tally_server import ROOT, ApiTest, run_tally
 
-ROUTE = re.compile(r'^\s*(?:INLINE|WORKER|ASYNC)\((\w+),\s*"([^"]+)",\s*(\w+),\s*"([^"]*)"', re.M)
+ROUTE = re.compile(r'^\s*(?:INLINE|WORKER|ASYNC)(_ALL)?\((\w+),\s*"([^"]+)",\s*(\w+),\s*"([^"]*)"', re.M)
 
 
 def read(*parts):
@@ -21,11 +21,11 @@ def sources(folder, end):
 
 
 def routes():
-    """The route table, from the source: (METHOD, path) -> (scope, query parameters)."""
+    """The route table, from the source: (METHOD, path) -> (scope, query parameters, reach)."""
     out = {}
     for _, text in sources("server", ".c"):
-        for method, path, scope, args in ROUTE.findall(text):
-            out[method, path] = (scope.lower(), args.split())
+        for everything, method, path, scope, args in ROUTE.findall(text):
+            out[method, path] = (scope.lower(), args.split(), "server" if everything else "project")
     return out
 
 
@@ -33,13 +33,14 @@ class Contract(unittest.TestCase):
     def test_every_route_and_parameter_is_in_the_api_document_and_back(self):
         known, documented = routes(), openapi.operations()
         self.assertGreaterEqual(len(known), 20, "the route table was not found in server/*.c")
-        for (method, path), (scope, args) in known.items():
+        for (method, path), (scope, args, reach) in known.items():
             if method == "HEAD":
                 continue
             self.assertIn((method, path), documented)
             if args != ["*"]:  # the page keeps its own state there
                 self.assertEqual(sorted(documented[method, path]["query"]), sorted(args), (method, path))
             self.assertEqual(documented[method, path]["scope"], scope, (method, path))
+            self.assertEqual(documented[method, path]["reach"], reach, (method, path))
         self.assertLessEqual(set(documented), set(known))
 
     def test_every_problem_is_documented(self):

@@ -56,8 +56,9 @@ static struct auth *make(struct source *s, const char *address, const char *cons
 static int ask(struct auth *a, const char *authorization, const char *cookie, enum scope needed)
 {
     struct request q = {.authorization = authorization, .cookie = cookie, .now = 1000};
+    struct route route = {.scope = needed};
     struct problem p = {0};
-    int rc = auth_scope(a, &q, needed, &p);
+    int rc = auth_scope(a, &q, &route, &p);
 
     cr_assert_eq(p.code, rc);
     return rc;
@@ -168,7 +169,8 @@ Test(auth, a_session_reads_only_and_ends_on_the_server)
     cr_assert_eq(ask(a, NULL, "x", SCOPE_READ), PROBLEM_UNAUTHORIZED);
     cr_assert_eq(ask(a, NULL, "", SCOPE_READ), PROBLEM_UNAUTHORIZED);
     struct request later = {.cookie = cookie, .now = 1000 + (int64_t)AUTH_SESSION_HOURS * 3600 * 1000};
-    cr_assert_eq(auth_scope(a, &later, SCOPE_READ, &p), PROBLEM_UNAUTHORIZED);
+    struct route route = {.scope = SCOPE_READ};
+    cr_assert_eq(auth_scope(a, &later, &route, &p), PROBLEM_UNAUTHORIZED);
     q.cookie = cookie;
     auth_logout(a, &q, set, sizeof set);
     cr_assert(strstr(set, "Max-Age=0") != NULL, "%s", set);

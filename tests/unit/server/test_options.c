@@ -94,7 +94,7 @@ Test(options, commands_are_read_with_their_own_options)
 {
     struct options o;
     char create[] = "token create --name me --scope admin --expires 30d --db t.db", list[] = "token list",
-         revoke[] = "token revoke 12";
+         revoke[] = "token revoke 12", of_one[] = "token create --project pets";
     char help[] = "help token create", asked[] = "serve --help", version[] = "--version", why[480] = "";
 
     rows = NULL;
@@ -103,6 +103,9 @@ Test(options, commands_are_read_with_their_own_options)
     cr_assert_str_eq(o.token_name, "me");
     cr_assert_str_eq(o.token_scope, "admin");
     cr_assert_eq(o.token_expires_s, 30 * 86400);
+    cr_assert_null(o.token_project);
+    cr_assert(parse(&o, of_one, why, sizeof why), "%s", why);
+    cr_assert_str_eq(o.token_project, "pets");
     cr_assert(parse(&o, list, why, sizeof why));
     cr_assert_eq(o.command, COMMAND_TOKEN_LIST);
     cr_assert_str_eq(o.token_scope, "write");
@@ -141,6 +144,8 @@ Test(options, wrong_usage_is_refused_with_a_hint)
                                         "serve --scope read",
                                         "token create --scope root",
                                         "token create --expires 30",
+                                        "token create --project a/b",
+                                        "token list --project a",
                                         "token create --expires 0d",
                                         "token create --listen 127.0.0.1:1",
                                         "token revoke",
