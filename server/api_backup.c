@@ -7,6 +7,7 @@
 #include "app.h"
 #include "json_writer.h"
 #include "routes.h"
+#include "server_stats.h"
 #include "store.h"
 
 /* tally.db -> DIR/tally.db.20261124T080910.123Z.backup; false: no memory. */
@@ -43,6 +44,7 @@ int api_backup_post(struct request *q, struct response *r, struct problem *p)
     if (!name_backup(q, &path))
         return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
     int status = store_backup(q->reader, path, &bytes, p);
+    server_stats_backup(status == OK, q->now);
     if (status == PROBLEM_INVALID) { /* two in one millisecond */
         p->retry_after_s = 1;
         return p->code = PROBLEM_BUSY;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "http_exchange.h"
 #include "log.h"
 #include "routes.h"
@@ -50,7 +51,7 @@ static struct MHD_Response *make_response(struct response *r)
 
 static void log_failure(const struct exchange *x)
 {
-    if (x->rc == PROBLEM_INTERNAL || x->rc == PROBLEM_STORAGE)
+    if ((x->rc == PROBLEM_INTERNAL || x->rc == PROBLEM_STORAGE) && !x->problem.is_known)
         log_event(LOG_ERROR, problem_kind(x->rc)->name, "%s: %s", x->q.path != NULL ? x->q.path : "",
                   x->problem.detail);
 }
@@ -137,7 +138,7 @@ enum MHD_Result http_answer(struct exchange *x)
     if (response == NULL)
         return MHD_NO;
     conn_phase(x->conn, CONN_SENDING, SEND_S + (int64_t)(size / SEND_RATE));
-    server_stats_add(x->q.route, r->status);
+    server_stats_add(x->q.route, r->status, clock_monotonic_us() - x->began_us);
     enum MHD_Result queued = MHD_queue_response(x->mhd, (unsigned)r->status, response);
     if (!cachable)
         MHD_destroy_response(response);

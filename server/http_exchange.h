@@ -45,8 +45,9 @@ struct exchange {
     const char *target_copy; /* made before the library changed it in place */
     struct guard_framing framing;
     struct body body;
-    bool is_last;  /* the connection closes after the answer */
-    bool is_early; /* answered before the whole request was read */
+    int64_t began_us; /* the header was in, by clock_monotonic_us() */
+    bool is_last;     /* the connection closes after the answer */
+    bool is_early;    /* answered before the whole request was read */
     bool is_counted;
     int rc; /* OK, or problem.code */
     const char *allow;

@@ -45,6 +45,7 @@ struct ingest {
     pthread_t thread;
     int64_t n_taken;   /* jobs of the last group */
     int64_t gather_us; /* how long the next one may be waited for: what two commits take */
+    int refusing;      /* what the last group failed with; OK: it did not */
     bool purge;        /* hidden runs may be left */
     bool dirty;        /* the WAL may hold something */
 };
@@ -136,7 +137,7 @@ static void count_group(struct ingest *in, const struct job *first, bool committ
     pthread_mutex_lock(&in->mutex);
     struct ingest_stats *stats = &in->stats;
     if (committed) {
-        stats->commits++;
+        histogram_add(&stats->commits, commit_us);
         stats->last_commit_us = commit_us;
     }
     for (const struct job *job = first; job != NULL; job = job->next) {
@@ -152,14 +153,27 @@ static void count_group(struct ingest *in, const struct job *first, bool committ
     pthread_mutex_unlock(&in->mutex);
 }
 
+/* The store goes on failing in the same way until somebody sees to it: that is one event, and its end another. */
+static void log_outcome(struct ingest *in, int status, const struct problem *p)
+{
+    bool is_lasting = status == PROBLEM_STORAGE || status == PROBLEM_STORAGE_FULL;
+
+    if (status != OK && (!is_lasting || status != in->refusing))
+        log_event(LOG_ERROR, status == PROBLEM_STORAGE_FULL ? "storage-full" : "commit-failed", "%s", p->detail);
+    if (status == OK && in->refusing != OK)
+        log_event(LOG_INFO, "writing-again", "a transaction was committed");
+    in->refusing = is_lasting ? status : OK;
+}
+
 static void process(struct ingest *in, struct job *first)
 {
     struct problem problem = {0};
     int64_t commit_us = 0;
     int status = write_group(in, first, &commit_us, &problem);
 
+    log_outcome(in, status, &problem);
     if (status != OK) {
-        log_event(LOG_ERROR, "commit-failed", "%s", problem.detail);
+        problem.is_known = true;
         fail_all(first, status, &problem);
     } else {
         in->gather_us = 2 * commit_us < GATHER_US_MAX ? 2 * commit_us : GATHER_US_MAX;
@@ -394,6 +408,14 @@ void ingest_stats_get(struct ingest *in, struct ingest_stats *out)
     pthread_mutex_lock(&in->mutex);
     *out = in->stats;
     pthread_mutex_unlock(&in->mutex);
+}
+
+bool ingest_is_full(struct ingest *in)
+{
+    pthread_mutex_lock(&in->mutex);
+    bool is_full = in->stats.queue_jobs > 0 && in->stats.queue_bytes >= in->queue_bytes_max;
+    pthread_mutex_unlock(&in->mutex);
+    return is_full;
 }
 
 void ingest_stop(struct ingest *in)

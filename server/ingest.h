@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "histogram.h"
 #include "server_limits.h"
 #include "problem.h"
 #include "record.h"
@@ -77,8 +78,9 @@ struct job {
 struct ingest;
 
 struct ingest_stats {
-    int64_t queue_bytes, queue_jobs;                      /* now */
-    int64_t commits, records, duplicates, stale, refused; /* since start */
+    int64_t queue_bytes, queue_jobs;             /* now */
+    int64_t records, duplicates, stale, refused; /* since start */
+    struct histogram commits;                    /* since start: how long each took, its fsync included */
     int64_t last_commit_us;
 };
 
@@ -97,6 +99,8 @@ int ingest_submit(struct ingest *in, struct job *job, struct problem *p);
 int ingest_run(struct ingest *in, struct job *job);
 
 void ingest_stats_get(struct ingest *in, struct ingest_stats *out);
+/** ingest_is_full(in): as many bytes wait as may (queue_bytes): the next job is refused. */
+bool ingest_is_full(struct ingest *in);
 
 /** ingest_stop(in): refuse new jobs, finish and answer all that is queued, join the thread, free. */
 void ingest_stop(struct ingest *in);

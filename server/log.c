@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,27 @@
 enum { LOG_DETAIL_MAX = 1024, LOG_LINE_MAX = 8192 };
 
 static const char *const LEVEL[] = {[LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static struct log_stats stats;
+
+static void count(enum log_level level, const char *event, int64_t now)
+{
+    pthread_mutex_lock(&mutex);
+    stats.events[level]++;
+    if (level == LOG_ERROR) {
+        snprintf(stats.last_error, sizeof stats.last_error, "%s", event);
+        stats.last_error_at = now;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+void log_stats_get(struct log_stats *out)
+{
+    pthread_mutex_lock(&mutex);
+    *out = stats;
+    pthread_mutex_unlock(&mutex);
+}
 
 /* Length of the valid UTF-8 sequence at s (NUL-terminated), 0 if there is none. */
 static size_t utf8_length(const unsigned char *s)
@@ -54,15 +76,17 @@ static size_t escape(char *out, size_t at, size_t cap, const char *text)
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
     char detail[LOG_DETAIL_MAX], line[LOG_LINE_MAX];
+    int64_t now = clock_now_ms();
     va_list args;
 
     va_start(args, format);
     if (vsnprintf(detail, sizeof detail, format, args) < 0)
         detail[0] = '\0';
     va_end(args);
+    count(level, event, now);
 
-    size_t at = (size_t)snprintf(line, sizeof line, "{\"time\":%" PRId64 ",\"level\":\"%s\",\"event\":\"",
-                                 clock_now_ms(), LEVEL[level]);
+    size_t at =
+        (size_t)snprintf(line, sizeof line, "{\"time\":%" PRId64 ",\"level\":\"%s\",\"event\":\"", now, LEVEL[level]);
     at = escape(line, at, sizeof line / 2, event);
     at += (size_t)snprintf(line + at, sizeof line - at, "\",\"detail\":\"");
     at = escape(line, at, sizeof line - 4, detail);

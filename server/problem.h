@@ -1,6 +1,7 @@
 #ifndef PROBLEM_H
 #define PROBLEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "status.h"
@@ -55,6 +56,7 @@ struct problem_place {
 
 struct problem {
     int code;         /* 0: none; else an enum problem_code */
+    bool is_known;    /* to the operator: it was logged where it arose, or is no event at all; not to be logged again */
     char detail[480]; /* for people; UTF-8; client bytes only after problem_quote() */
     size_t n_places;
     struct problem_place places[PROBLEM_PLACES_MAX];

@@ -174,6 +174,19 @@ int store_checkpoint(struct store *s, bool idle, struct problem *p);
 int store_room(struct store *s, size_t rows, struct problem *p);
 /** store_is_full(s): the last group was refused for lack of room, and there still is too little.  Any thread. */
 bool store_is_full(const struct store *s);
+/** store_is_gone(s): the path no longer leads to the file that is open: it was removed, or another was put in its place.
+ *  What is written is lost with the last process that has it open.  Any thread; a call of the system. */
+bool store_is_gone(const struct store *s);
+
+/* -1 where it cannot be told. */
+struct store_sizes {
+    int64_t database_bytes; /* of the file; what is free inside of it is part of that */
+    int64_t wal_bytes;
+    int64_t free_bytes; /* of the file system, for this user */
+};
+
+/** store_sizes_get(s, out): any thread; some calls of the system. */
+void store_sizes_get(const struct store *s, struct store_sizes *out);
 
 /* ---- runs ---- */
 

@@ -246,6 +246,7 @@ int store_open(struct store **out, const struct store_options *options, struct p
         free_store(s);
         return status;
     }
+    store_remember_file(s);
     s->wal_pages = 1; /* what an earlier process left is unknown: the first idle moment cleans up */
     *out = s;
     return OK;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "problem.h"
 #include "store.h"
@@ -41,7 +42,9 @@ struct store_conn {
  */
 struct store {
     struct store_conn writer;
-    char *path;    /* without links: the same file has the same lock */
+    char *path;   /* without links: the same file has the same lock */
+    dev_t device; /* of that file, once it is open; constant from then on */
+    ino_t inode;
     int lock_fd;   /* <path>.lock */
     bool is_guest; /* a command: never checkpoints */
     bool in_transaction;
@@ -99,6 +102,9 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
 int store_writing(struct store *s, struct problem *p);
 
 /* ---- store_sqlite_room.c ---- */
+
+/** store_remember_file(s): which file the path leads to now: see store_is_gone(). */
+void store_remember_file(struct store *s);
 
 /** store_full(p, what): the disk is full; the client may try again in some seconds.  Returns p->code. */
 int store_full(struct problem *p, const char *what);

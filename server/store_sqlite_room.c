@@ -5,8 +5,10 @@
  * Guarantee: between store_room() and the end of its transaction the file system had, or the transaction failed with
  * PROBLEM_STORAGE_FULL, what the WAL needs to be moved (as far as others leave it alone).
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "store_sqlite.h"
@@ -72,4 +74,44 @@ bool store_is_full(const struct store *s)
         return false;
     int64_t room = free_bytes(s->path);
     return room >= 0 && room < room_wanted;
+}
+
+/* ---- the file itself ---- */
+
+void store_remember_file(struct store *s)
+{
+    struct stat st;
+
+    if (stat(s->path, &st) == 0) {
+        s->device = st.st_dev;
+        s->inode = st.st_ino;
+    }
+}
+
+bool store_is_gone(const struct store *s)
+{
+    struct stat st;
+
+    return stat(s->path, &st) != 0 || st.st_dev != s->device || st.st_ino != s->inode;
+}
+
+static int64_t file_bytes(const char *path, int64_t missing)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : missing;
+}
+
+void store_sizes_get(const struct store *s, struct store_sizes *out)
+{
+    size_t size = strlen(s->path) + sizeof "-wal";
+    char *wal = malloc(size);
+
+    *out = (struct store_sizes){
+        .database_bytes = file_bytes(s->path, -1), .wal_bytes = -1, .free_bytes = free_bytes(s->path)};
+    if (wal == NULL)
+        return;
+    snprintf(wal, size, "%s-wal", s->path);
+    out->wal_bytes = file_bytes(wal, 0);
+    free(wal);
 }

@@ -1,4 +1,5 @@
 """A disk that is really full: a small tmpfs.  Needs root (or a user namespace) to mount one; skipped loudly without."""
+import json
 import os
 import subprocess
 import sys
@@ -52,7 +53,8 @@ class FullDisk(FaultTest):
         self.assertEqual(answer.status, 503, answer)
         self.assertEqual(answer.json()["type"], "urn:tally:problem:storage-full", answer)
         self.assertGreaterEqual(int(answer.headers["retry-after"]), 1)
-        self.assertEqual(server.get("/readyz").status, 503)
+        ready = server.get("/readyz")
+        self.assertEqual((ready.status, ready.json()["type"]), (503, "urn:tally:problem:storage-full"), ready)
         self.assertEqual(server.get("/healthz").status, 200)
         room = self.free(folder)
         wal = os.path.getsize(server.db + "-wal")
@@ -78,6 +80,9 @@ class FullDisk(FaultTest):
         resumed = time.monotonic() - start
         self.assertEqual(server.get("/readyz").status, 200)
         ledger.check(server)
+        events = [json.loads(line)["event"] for line in server.log_text().splitlines()]
+        self.assertLessEqual(events.count("storage-full"), 3, "one line each time it begins, not for each request: %s" % events)
+        self.assertEqual(events[-1], "writing-again", events)
         self.assertEqual(server.stop(), 0)
         server.check()
         server.start()

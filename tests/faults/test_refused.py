@@ -40,6 +40,7 @@ def check_reads(server, failed):
     ready = server.get("/readyz")
     if failed is not None:
         require(ready.status == (503 if failed else 200), "%r\n%s" % (ready, server.log_text()[-3000:]))
+        require(not failed or code_of(ready) == "storage-failed", repr(ready))
 
 
 class Refused(FaultTest):
@@ -88,6 +89,8 @@ class Refused(FaultTest):
             # once refused always refused: nothing is tried again as if nothing had happened
             require(len(refusals) in (0, UNTIL_SURE) or ledger.requests[-1]["acknowledged"] is None, "it went on writing")
             check_reads(server, bool(refusals) or server.get("/readyz").status == 503)
+            logged = server.log_text().count('"event":"commit-failed"')
+            require(logged <= 1, "one failure was logged %d times:\n%s" % (logged, server.log_text()))
             self.end(server)
         if rng.random() < 0.5:
             disk = Disk()
