@@ -1,6 +1,7 @@
 /*
- * GET .../calibration: the rows of a reliability diagram, from the bins of confidence of one epoch.
+ * GET .../calibration: the rows of a reliability diagram, from the bins of confidence of one epoch, as JSON or CSV.
  */
+#include "csv.h"
 #include "curve.h"
 #include "json_writer.h"
 #include "query_epoch_sum.h"
@@ -46,13 +47,38 @@ static void write_json(struct response *r, const struct query_run *run, const st
     json_object_end(&w);
 }
 
+static void write_csv(struct response *r, const struct epoch_sum *sum)
+{
+    static const char *const header[] = {"bin", "low", "high", "count", "correct", "confidence", "accuracy"};
+    uint32_t bins = sum->series != NULL ? sum->series->shape.bins : 0;
+    struct calibration_row row;
+    struct csv w;
+    csv_init(&w, &r->body);
+    r->content_type = QUERY_CSV_TYPE;
+    for (size_t i = 0; i < sizeof header / sizeof *header; i++)
+        csv_text(&w, header[i]);
+    csv_end_row(&w);
+    for (uint32_t bin = 0; sum->state.batches > 0 && bin <= bins; bin++) {
+        if (calibration_row(&sum->state, bin, &row) != OK)
+            continue;
+        csv_int(&w, bin);
+        csv_double(&w, row.low);
+        csv_double(&w, row.high);
+        csv_int(&w, row.count);
+        csv_int(&w, row.correct);
+        csv_double(&w, row.confidence);
+        csv_double(&w, row.accuracy);
+        csv_end_row(&w);
+    }
+}
+
 int api_calibration_get(struct request *q, struct response *r, struct problem *p)
 {
     struct query_run run;
     struct epoch_sum sum = {.epoch = -1};
     const struct series_row *series = NULL;
     enum media media;
-    int rc = query_media(q, MEDIA_JSON, &media, p);
+    int rc = query_media(q, MEDIA_JSON | MEDIA_CSV, &media, p);
     if (rc != OK)
         return rc;
     rc = query_run_begin(q, true, &run, p);
@@ -61,7 +87,9 @@ int api_calibration_get(struct request *q, struct response *r, struct problem *p
     rc = query_series_asked(q, &run, KIND_CALIBRATION, "a reliability diagram", NULL, &series, p);
     if (rc == OK)
         rc = query_epoch_sum(q, series, false, &sum, p);
-    if (rc == OK)
+    if (rc == OK && media == MEDIA_CSV)
+        write_csv(r, &sum);
+    else if (rc == OK)
         write_json(r, &run, &sum);
 out:
     query_epoch_sum_release(&sum);

@@ -1,6 +1,9 @@
 /*
- * GET .../curves: the ROC and precision-recall points of the score histograms of one epoch.
+ * GET .../curves: the ROC and precision-recall points of the score histograms of one epoch, as JSON or CSV.
  */
+#include <stdio.h>
+
+#include "csv.h"
 #include "curve.h"
 #include "json_writer.h"
 #include "query_epoch_sum.h"
@@ -72,11 +75,24 @@ static int read_curves(struct request *q, struct curves *c, struct problem *p)
     return check_class(c, p);
 }
 
+/* The points of a class into the rooms; they are borrowed until the next call. */
+static bool compute(const struct curves *c, uint32_t index, struct curve *curve)
+{
+    *curve = (struct curve){.fpr = c->room[0], .tpr = c->room[1], .precision = c->room[2], .recall = c->room[3]};
+    return curve_points(&c->sum.state, index, curve) == OK; /* checked before: it is a class of score histograms */
+}
+
+/* Is there a curve of all labels pooled, as auroc.micro? */
+static bool has_micro(const struct curves *c)
+{
+    return class_count(c) > 0 && c->class < 0 && shape_of(c)->task == TASK_MULTILABEL;
+}
+
 static void write_points(struct json_writer *w, const struct curves *c, uint32_t index)
 {
-    struct curve curve = {.fpr = c->room[0], .tpr = c->room[1], .precision = c->room[2], .recall = c->room[3]};
-    if (curve_points(&c->sum.state, index, &curve) != OK)
-        return; /* checked before: it is a class of score histograms */
+    struct curve curve;
+    if (!compute(c, index, &curve))
+        return;
     json_key(w, "positives");
     json_int(w, curve.positives);
     json_key(w, "negatives");
@@ -105,8 +121,8 @@ static void write_classes(struct json_writer *w, const struct curves *c)
         json_object_end(w);
     }
     json_array_end(w);
-    json_key(w, "micro"); /* all labels pooled, as auroc.micro */
-    if (class_count(c) == 0 || c->class >= 0 || shape_of(c)->task != TASK_MULTILABEL) {
+    json_key(w, "micro");
+    if (!has_micro(c)) {
         json_null(w);
         return;
     }
@@ -136,11 +152,50 @@ static void write_json(struct response *r, const struct curves *c)
     json_object_end(&w);
 }
 
+/* A row for each threshold of a class; name NULL where there is none. */
+static void csv_points(struct csv *w, const struct curves *c, uint32_t index, const char *class, const char *name)
+{
+    struct curve curve;
+    if (!compute(c, index, &curve))
+        return;
+    for (uint32_t at = 0; at < shape_of(c)->bins; at++) {
+        csv_text(w, class);
+        csv_text(w, name);
+        csv_int(w, curve.positives);
+        csv_int(w, curve.negatives);
+        csv_double(w, curve_threshold(shape_of(c)->bins, at));
+        for (int i = 0; i < N_CURVES; i++)
+            csv_double(w, c->room[i][at]);
+        csv_end_row(w);
+    }
+}
+
+static void write_csv(struct response *r, const struct curves *c)
+{
+    static const char *const fixed[] = {"class", "name", "positives", "negatives", "threshold"};
+    struct csv w;
+    csv_init(&w, &r->body);
+    r->content_type = QUERY_CSV_TYPE;
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        csv_text(&w, fixed[i]);
+    for (int i = 0; i < N_CURVES; i++)
+        csv_text(&w, curve_names[i]);
+    csv_end_row(&w);
+    for (size_t i = 0; i < class_count(c); i++) {
+        size_t index = class_index(c, i), number = query_class_number(c->sum.series, index);
+        char text[24];
+        snprintf(text, sizeof text, "%zu", number);
+        csv_points(&w, c, (uint32_t)index, text, query_class_name(&c->run, number));
+    }
+    if (has_micro(c))
+        csv_points(&w, c, CURVE_MICRO, "micro", NULL);
+}
+
 int api_curves_get(struct request *q, struct response *r, struct problem *p)
 {
     struct curves c = {.sum = {.epoch = -1}};
     enum media media;
-    int rc = query_media(q, MEDIA_JSON, &media, p);
+    int rc = query_media(q, MEDIA_JSON | MEDIA_CSV, &media, p);
     if (rc == OK)
         rc = query_int(q, "class", 0, STATE_CLASSES_MAX, -1, &c.class, p);
     if (rc != OK)
@@ -149,7 +204,9 @@ int api_curves_get(struct request *q, struct response *r, struct problem *p)
     if (rc != OK || query_etag(q, r, &c.run.run))
         goto out;
     rc = read_curves(q, &c, p);
-    if (rc == OK)
+    if (rc == OK && media == MEDIA_CSV)
+        write_csv(r, &c);
+    else if (rc == OK)
         write_json(r, &c);
 out:
     query_epoch_sum_release(&c.sum);

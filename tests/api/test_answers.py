@@ -195,6 +195,36 @@ class Csv(ApiTest):
         self.assertEqual(header, ["target", "predicted", "count"])
         self.assertEqual([[int(r[k]) for k in header] for r in rows], self.ask(self.run_id, "confusion", epoch=0)["cells"])
 
+    def test_curves_have_a_row_for_each_class_and_threshold(self):
+        scores = {"thresholds": 3, "pos": [[0, 1, 2], [0, 2, 0]], "neg": [[3, 2, 1], [4, 1, 2]]}
+        for task, name in (("multiclass", "=1+1"), ("multilabel", "one"), ("binary", "yes")):
+            run = self.new_run(task)
+            self.server.put(self.path(run), {"stages": {"t": {"class_names": ["no", name]}}})
+            one = {**scores, "pos": scores["pos"][:1], "neg": scores["neg"][:1]} if task == "binary" else scores
+            self.log_ok(run, {"stage": "t", "epoch": 0, "step": 0, "task": task, "scores": one})
+            header, rows = self.table(self.path(run, "curves"))
+            self.assertEqual(header, ["class", "name", "positives", "negatives", "threshold", "fpr", "tpr", "precision", "recall"])
+            got = self.ask(run, "curves")
+            curves = got["classes"] + ([{"class": "micro", "name": None, **got["micro"]}] if got["micro"] else [])
+            expected = [[str(c["class"]), c["name"] or "", c["positives"], c["negatives"], t, *(c[k][i] for k in header[5:])]
+                        for c in curves for i, t in enumerate(got["thresholds"])]
+            self.assertEqual(got["micro"] is not None, task == "multilabel")
+            self.assertEqual([[r["class"], r["name"].lstrip("'")] + [float(r[k]) for k in header[2:]] for r in rows], expected)
+            if task == "multiclass":
+                self.assertEqual(rows[-1]["name"], "'=1+1", "no formula")
+            self.assertEqual(len(self.table(self.path(run, "curves"), **{"class": 1})[1]), 3)
+        empty = self.server.get(self.path(run, "curves"), stage="nothing", format="csv")
+        self.assertEqual(empty.text, ",".join(header) + "\r\n")
+
+    def test_calibration_has_a_row_for_each_bin(self):
+        run = self.new_run()
+        self.log_ok(run, {"stage": "t", "epoch": 0, "step": 0, "calibration": {"bins": 2, "count": [4, 0, 1], "confidence": [1.4, 0, 1], "correct": [2, 0, 1]}})
+        header, rows = self.table(self.path(run, "calibration"))
+        self.assertEqual(header, ["bin", "low", "high", "count", "correct", "confidence", "accuracy"])
+        self.assertEqual([{k: float(v) if v else None for k, v in r.items()} for r in rows], self.ask(run, "calibration")["rows"])
+        self.assertEqual((rows[1]["count"], rows[1]["accuracy"]), ("0", ""))
+        self.assertEqual(self.server.get(self.path(run, "calibration"), stage="nothing", format="csv").text, ",".join(header) + "\r\n")
+
     def test_runs_and_quoting(self):
         run, name = self.new_run(), 'a "quoted", name\nof two lines'
         self.server.put(self.path(run), {"name": name, "project": "csv", "config": {"lr": 0.25}})
