@@ -183,6 +183,24 @@ static enum MHD_Result dispatch(struct exchange *x)
     return MHD_YES;
 }
 
+/* An expectation of 100 without a body, and more bytes behind it: the library calls once before it takes answers, and
+   refuses one then. */
+static bool is_too_soon(struct exchange *x)
+{
+    bool has_body = x->framing.chunked || x->framing.length > 0, first = !x->was_woken;
+
+    x->was_woken = true;
+    return first && x->framing.expects_continue && !has_body;
+}
+
+static enum MHD_Result wait_for_end(struct exchange *x)
+{
+    MHD_suspend_connection(x->mhd);
+    x->mail.open = resume;
+    loop_post(x->network->loop, &x->mail);
+    return MHD_YES;
+}
+
 static enum MHD_Result finish(struct exchange *x)
 {
     if (x->rc == OK && x->q.route->kind == ROUTE_ASYNC)
@@ -279,7 +297,7 @@ enum MHD_Result http_on_call(void *context, struct MHD_Connection *mhd, const ch
         *size = 0;
         return MHD_YES;
     }
-    return dispatch(x);
+    return is_too_soon(x) ? wait_for_end(x) : dispatch(x);
 }
 
 void http_on_completed(void *context, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why)

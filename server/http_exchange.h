@@ -49,6 +49,7 @@ struct exchange {
     bool is_last;     /* the connection closes after the answer */
     bool is_early;    /* answered before the whole request was read */
     bool is_counted;
+    bool was_woken; /* the whole request is in, and said so once */
     int rc; /* OK, or problem.code */
     const char *allow;
     struct problem problem;                                /* meaningful where rc != OK */

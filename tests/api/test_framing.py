@@ -56,6 +56,12 @@ class Framing(ApiTest):
         self.assertIn(b'"accepted":1', answer)
         self.assertIn(b'"duplicates":1', answer)
 
+    def test_an_expectation_without_a_body_is_answered_whatever_comes_behind_it(self):
+        for path, code in ((b"/healthz", 200), (b"/api/v1/runs", 200), (b"/nothing", 404)):
+            odd = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n"
+            self.assertEqual(statuses(self.server.raw(odd, timeout=1)), [100, code], path)
+            self.assertEqual(statuses(self.server.raw(odd + odd + SECOND, timeout=1)), [100, code, 100, code, 200], path)
+
     def test_smuggling(self):
         table = {
             "length and chunked": lambda r: post(r, b"Transfer-Encoding: chunked", body=chunked()),
