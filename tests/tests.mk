@@ -45,8 +45,9 @@ RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test
 # A short form of each fault runs with all tests; the long forms are `make faults`.
 SHIM := $(OUT)/tests/faults/shim.so
 RUN_FAULTS := TALLY_BIN=$(abspath $(TALLY)) TALLY_SHIM=$(abspath $(SHIM)) python3 -m unittest discover -s tests/faults
+RUN_FUZZ := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/fuzz
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
-    "api=$(SAN_ENV) $(RUN_API)" $(if $(SAN),,"client=$(RUN_CLIENT)" "client-c=$(RUN_CLIENT_C)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
+    "api=$(SAN_ENV) $(RUN_API)" "fuzz=$(SAN_ENV) $(RUN_FUZZ)" $(if $(SAN),,"client=$(RUN_CLIENT)" "client-c=$(RUN_CLIENT_C)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
 
 .PHONY: deps-test deps-check unit-lib unit-server api client faults web test test-integrations
 deps-test: deps-build deps-node deps-client-c
@@ -85,7 +86,7 @@ web: build $(WEB_TEST_DEPS) ## the page in a real browser
 
 # Criterion cannot run under the thread sanitizer: SAN=thread builds the server and drives it over HTTP only.
 test: deps-test ## install what the tests need, build, run every suite
-	$(Q)$(MAKE) --no-print-directory $(TALLY) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(SHIM) $(WEB_TEST_DEPS) $(CLIENT_C_PROGRAMS))
+	$(Q)$(MAKE) --no-print-directory $(TALLY) $(SOCKET_FUZZ) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(SHIM) $(WEB_TEST_DEPS) $(CLIENT_C_PROGRAMS))
 	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
 
 .PHONY: check demo

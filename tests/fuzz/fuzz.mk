@@ -41,6 +41,20 @@ $(FUZZ_DIR)/fuzz_head: $(FUZZ_DIR)/obj/tests/fuzz/library_head.o
 .SECONDARY: $(FUZZ_OBJ) $(DIFFERENTIAL_SRC:%.c=$(FUZZ_DIR)/obj/%.o) $(FUZZ_TARGETS:%=$(FUZZ_DIR)/obj/tests/fuzz/fuzz_%.o) $(FUZZ_DIR)/obj/tests/fuzz/library_head.o
 -include $(FUZZ_OBJ:.o=.d) $(DIFFERENTIAL_SRC:%.c=$(FUZZ_DIR)/obj/%.d) $(FUZZ_TARGETS:%=$(FUZZ_DIR)/obj/tests/fuzz/fuzz_%.d)
 
+# A whole server over sockets.  The server is the one with sanitizers, the client is not.
+SOCKET_SRC := tests/fuzz/socket_fuzz.c tests/fuzz/socket_script.c tests/fuzz/socket_answers.c tests/fuzz/differential_generate.c tests/fuzz/differential_mutate.c
+SOCKET_FUZZ := $(OUT)/tests/socket_fuzz
+$(SOCKET_FUZZ): $(SOCKET_SRC:%.c=$(OUT)/%.o) $(SERVER_PARTS) $(OUT)/libtally.a
+	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(SERVER_LIBS)
+-include $(SOCKET_SRC:%.c=$(OUT)/%.d)
+SECONDS ?= 60
+.PHONY: fuzz-socket
+fuzz-socket: build ## random requests, whole and damaged, to a server with sanitizers (SECONDS=60 SEED=n)
+	$(Q)$(MAKE) --no-print-directory SAN= $(BUILD)/release/tests/socket_fuzz
+	$(Q)$(MAKE) --no-print-directory SAN=address,undefined $(BUILD)/address-undefined/tally
+	$(Q)SECONDS=$(SECONDS) SEED=$(SEED) SOCKET_FUZZ=$(abspath $(BUILD)/release/tests/socket_fuzz) TALLY_BIN=$(abspath $(BUILD)/address-undefined/tally) \
+	    python3 tests/fuzz/test_socket.py
+
 # The generator of records and the oracle without libFuzzer, for any compiler; the seed is printed.
 RUNS ?= 1000000
 SEED ?=
