@@ -42,7 +42,7 @@ int api_backup_post(struct request *q, struct response *r, struct problem *p)
     if (q->body_size > 0)
         return problem_set(p, PROBLEM_INVALID, "", "a backup takes no body: the server chooses where it goes");
     if (!name_backup(q, &path))
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     int status = store_backup(q->reader, path, &bytes, p);
     server_stats_backup(status == OK, q->now);
     if (status == PROBLEM_INVALID) { /* two in one millisecond */

@@ -51,7 +51,7 @@ int api_batches_post_start(struct request *q, struct problem *p)
     const char *project = NULL;
     int rc;
     if (work == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "out of memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "out of memory");
     if ((rc = body_kind_of(q, &kind, p)) != OK || (rc = project_of(q, &project, p)) != OK)
         return rc;
     rc = decode_records(q->body, q->body_size, kind, &q->app->limits, &q->arena, &work->records, p);

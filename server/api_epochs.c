@@ -99,7 +99,7 @@ static int write_json(void *context, const struct epoch_row *row, const struct e
         write_value(w, o->ask, &o->ask->metrics[i], &values[i]);
     json_object_end(w);
     json_object_end(w);
-    return w->out->failed ? PROBLEM_INTERNAL : OK;
+    return w->out->failed ? PROBLEM_MEMORY : OK;
 }
 
 static void write_csv_header(struct csv *c, const struct epochs_ask *ask)
@@ -164,7 +164,7 @@ static int write_csv(void *context, const struct epoch_row *row, const struct ep
         }
     }
     csv_end_row(c);
-    return c->out->failed ? PROBLEM_INTERNAL : OK;
+    return c->out->failed ? PROBLEM_MEMORY : OK;
 }
 
 static int answer_json(struct request *q, struct response *r, const struct epochs_ask *ask, struct problem *p)

@@ -38,7 +38,7 @@ static int login(struct request *q, struct response *r, const char *token, struc
         return rc;
     const char *kept = arena_strndup(&q->arena, cookie, strlen(cookie));
     if (kept == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     r->status = 204;
     response_header_add(r, "Set-Cookie", kept);
     return OK;
@@ -71,7 +71,7 @@ int api_login_delete(struct request *q, struct response *r, struct problem *p)
     auth_logout(q->app->auth, q, cookie, sizeof cookie);
     const char *kept = arena_strndup(&q->arena, cookie, strlen(cookie));
     if (kept == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     r->status = 204;
     response_header_add(r, "Set-Cookie", kept);
     return OK;

@@ -148,7 +148,7 @@ int api_page_get(struct request *q, struct response *r, struct problem *p)
         if (rc == OK)
             fill_in(&r->body, html.data, html.size);
         if (html.failed)
-            rc = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+            rc = problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
         buffer_release(&html);
         return rc;
     }
@@ -159,7 +159,7 @@ int api_page_get(struct request *q, struct response *r, struct problem *p)
     int n = snprintf(etag, sizeof etag, "\"%s\"", tally_build_id());
     const char *kept = arena_strndup(&q->arena, etag, (size_t)n);
     if (kept == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     response_header_add(r, "ETag", kept);
     if (is_known(q->if_none_match, etag))
         r->status = 304;

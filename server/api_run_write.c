@@ -51,7 +51,7 @@ static int keep_series(void *context, const struct series_row *row)
         size_t cap = list->cap == 0 ? 8 : list->cap * 2;
         struct series_row *rows = arena_grow(list->arena, list->rows, list->cap * sizeof *rows, cap * sizeof *rows);
         if (rows == NULL)
-            return PROBLEM_INTERNAL;
+            return PROBLEM_MEMORY;
         list->rows = rows;
         list->cap = cap;
     }
@@ -72,8 +72,8 @@ static int read_run(struct request *q, struct run_row *run, bool *found, struct 
     if (rc == OK && *found)
         rc = store_series_each(q->reader, run->run, keep_series, series, p);
     store_snapshot_end(q->reader);
-    if (rc == PROBLEM_INTERNAL && p->code == 0)
-        problem_set(p, PROBLEM_INTERNAL, NULL, "out of memory");
+    if (rc == PROBLEM_MEMORY)
+        problem_set(p, PROBLEM_MEMORY, NULL, "out of memory");
     return rc;
 }
 

@@ -49,8 +49,14 @@ int export_command_run(const struct options *o)
     if (fd < 0)
         return fail_file("create", o->file);
     FILE *out = is_stdout ? stdout : fdopen(fd, "w");
-    if (out == NULL)
-        return fail_file("write", o->file);
+    if (out == NULL) {
+        int failed = fail_file("write", o->file);
+        if (!is_stdout) {
+            close(fd);
+            unlink(o->file);
+        }
+        return failed;
+    }
     int status = export_to(o, out, &stats, &p);
     bool written = status == OK && (is_stdout || fsync(fd) == 0);
     if (!is_stdout && fclose(out) != 0)

@@ -23,7 +23,7 @@ struct exporter {
 
 static int no_memory(struct problem *p)
 {
-    return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
 }
 
 static int put(struct exporter *x, struct buffer *b)
@@ -61,7 +61,7 @@ static int add_series(void *context, const struct series_row *row)
     struct series_row *copy = list_add(context, sizeof *copy);
 
     if (copy == NULL)
-        return PROBLEM_INTERNAL;
+        return PROBLEM_MEMORY;
     *copy = *row;
     return OK;
 }
@@ -71,7 +71,7 @@ static int add_epoch(void *context, const struct rollup_row *row)
     int64_t *epoch = list_add(context, sizeof *epoch);
 
     if (epoch == NULL)
-        return PROBLEM_INTERNAL;
+        return PROBLEM_MEMORY;
     *epoch = row->epoch;
     return OK;
 }
@@ -130,7 +130,7 @@ static int put_stage(struct exporter *x, const struct query_run *run)
     for (size_t i = 0; i < run->n_series && status == OK; i++)
         status = store_rollups_each(x->c, run->run.run, run->series[i].series, 0, 0, INT64_MAX, add_epoch, &list, x->p);
     if (status != OK)
-        return status == PROBLEM_INTERNAL ? no_memory(x->p) : status;
+        return status == PROBLEM_MEMORY ? no_memory(x->p) : status;
     int64_t *epochs = list.items;
     if (list.n > 0)
         qsort(epochs, list.n, sizeof *epochs, compare_epochs);
@@ -147,7 +147,7 @@ static int put_records(struct exporter *x, const struct run_row *row)
     struct series_row *series = list.items;
 
     if (status != OK)
-        return status == PROBLEM_INTERNAL ? no_memory(x->p) : status;
+        return status == PROBLEM_MEMORY ? no_memory(x->p) : status;
     for (size_t i = 0, n; i < list.n && status == OK; i += n) {
         struct query_run run = {.run = *row, .stage_known = true, .series = &series[i]};
         for (n = 1; i + n < list.n && strcmp(series[i + n].stage, series[i].stage) == 0; n++)
@@ -260,7 +260,7 @@ static int add_name(void *context, struct run_row *row)
     struct run_name *name = list_add(context, sizeof *name);
 
     if (name == NULL)
-        return PROBLEM_INTERNAL;
+        return PROBLEM_MEMORY;
     memcpy(name->id, row->id, sizeof name->id);
     return OK;
 }
@@ -277,7 +277,7 @@ static int export_all(struct exporter *x)
 
     arena_init(&arena);
     int status = store_runs_each(x->c, NULL, add_name, &list, x->p);
-    if (status == PROBLEM_INTERNAL)
+    if (status == PROBLEM_MEMORY)
         no_memory(x->p);
     struct run_name *names = list.items;
     if (status == OK && list.n > 0)

@@ -3,8 +3,9 @@
  * nothing can come in that could not have been posted; what a client cannot say (times, status, attempts and their cuts) is
  * written last, in one transaction.
  *
- * Invariant: a run that is begun is finished or removed.
+ * Invariant: a run that is begun is finished or removed, or the problem says that it is there in part.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct importer {
     FILE *in;
     char *line;
     size_t line_cap, line_size;
+    int line_errno; /* why there was no next line; 0: the end */
     int64_t line_number;
     struct limits limits;
     struct ingest *ingest; /* NULL between runs */
@@ -53,16 +55,27 @@ static int name_line(struct importer *m, int64_t first, const struct problem *wh
     return problem_set(m->p, why->code, NULL, "line %" PRId64 ": %s %.300s", first + index, place, detail);
 }
 
-/* false: the end of the input. */
+/* false: the end of the input, or what no_more_lines() says. */
 static bool next_line(struct importer *m)
 {
+    errno = 0;
     ssize_t n = getline(&m->line, &m->line_cap, m->in);
 
-    if (n < 0)
+    if (n < 0) {
+        m->line_errno = feof(m->in) ? 0 : errno;
         return false;
+    }
     m->line_number++;
     m->line_size = (size_t)n;
     return true;
+}
+
+/* There is no next line, but should be one. */
+static int no_more_lines(struct importer *m)
+{
+    if (m->line_errno == ENOMEM)
+        return at_line(m, PROBLEM_MEMORY, "no memory");
+    return at_line(m, PROBLEM_MALFORMED, m->line_errno != 0 ? "cannot be read" : "the export ends early");
 }
 
 /* Does the line's first key begin so?  Records begin with none of those asked for. */
@@ -96,7 +109,7 @@ static int write_page(struct importer *m)
     if (m->n_page == 0)
         return OK;
     if (m->page.failed)
-        return at_line(m, PROBLEM_INTERNAL, "no memory");
+        return at_line(m, PROBLEM_MEMORY, "no memory");
     arena_init(&arena);
     int status = decode_records(m->page.data, m->page.size, BODY_NDJSON, &m->limits, &arena, &records, &why);
     if (status != OK) {
@@ -194,7 +207,7 @@ static int write_document(struct importer *m)
     struct arena arena;
 
     if (!next_line(m))
-        return at_line(m, PROBLEM_MALFORMED, "the export ends early");
+        return no_more_lines(m);
     arena_init(&arena);
     int status = decode_run_put(m->line, m->line_size, &m->limits, &arena, &change, &why);
     if (status != OK) {
@@ -262,16 +275,21 @@ static void stop_ingest(struct importer *m)
     m->ingest = NULL;
 }
 
+/* What made the import end may keep the run from being removed too: then the problem says so. */
 static void remove_run(struct importer *m)
 {
-    struct problem ignored;
-
-    if (m->ingest == NULL && ingest_start(&m->ingest, m->store, &m->limits, &ignored) != OK)
-        return;
+    struct problem why = *m->p, ignored;
     struct job job = {.kind = JOB_RUN_DELETE, .now = clock_now_ms()};
+
     memcpy(job.run, m->row.id, sizeof job.run);
-    ingest_run(m->ingest, &job);
-    stop_ingest(m);
+    int status = m->ingest != NULL ? OK : ingest_start(&m->ingest, m->store, &m->limits, &ignored);
+    if (status == OK)
+        status = ingest_run(m->ingest, &job);
+    if (m->ingest != NULL)
+        stop_ingest(m);
+    if (status != OK && status != PROBLEM_UNKNOWN_RUN)
+        problem_set(m->p, why.code, NULL, "%.300s; run %s is there in part: delete it and import again", why.detail,
+                    m->row.id);
 }
 
 static int end_run(struct importer *m)
@@ -332,6 +350,8 @@ static int read_head(struct importer *m)
               get_text(json_root(document), "tally", name, sizeof name) && strcmp(name, "export") == 0 &&
               get_int(json_root(document), "version", &version);
     json_free(document);
+    if (why.code == PROBLEM_MEMORY)
+        return at_line(m, why.code, why.detail);
     if (!ok)
         return at_line(m, PROBLEM_MALFORMED, "this is not an export of tally");
     return version == 1 ? OK : at_line(m, PROBLEM_INVALID, "this export was made by a later version");
@@ -350,7 +370,7 @@ static int read_lines(struct importer *m)
             status = at_line(m, PROBLEM_INVALID, "a record without a run");
     }
     if (status == OK && !m->ended)
-        status = at_line(m, PROBLEM_MALFORMED, ferror(m->in) ? "cannot be read" : "the export ends early");
+        status = no_more_lines(m);
     return status;
 }
 

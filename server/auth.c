@@ -59,9 +59,11 @@ static int add_token(void *context, const struct token_row *row)
 
     if (t->n == t->cap) {
         size_t cap = t->cap == 0 ? 16 : t->cap * 2;
-        struct token_row *grown = cap <= TOKENS_MAX ? realloc(t->row, cap * sizeof *grown) : NULL;
-        if (grown == NULL)
+        if (cap > TOKENS_MAX)
             return PROBLEM_INTERNAL;
+        struct token_row *grown = realloc(t->row, cap * sizeof *grown);
+        if (grown == NULL)
+            return PROBLEM_MEMORY;
         t->row = grown;
         t->cap = cap;
     }
@@ -75,6 +77,10 @@ static int load(struct auth *a, struct problem *p)
     struct tokens fresh = {0};
     int rc = a->tokens_each == NULL ? OK : a->tokens_each(a->context, add_token, &fresh, p);
 
+    if (rc == PROBLEM_MEMORY)
+        problem_set(p, rc, NULL, "no memory for the tokens");
+    else if (rc == PROBLEM_INTERNAL)
+        problem_set(p, rc, NULL, "there are more than %d tokens", TOKENS_MAX);
     pthread_mutex_lock(&a->mutex);
     a->loaded_us = clock_monotonic_us();
     if (rc == OK) {
@@ -407,7 +413,7 @@ int auth_new(struct auth **out, const struct auth_options *options, struct probl
     int rc = OK;
 
     if (a == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     pthread_mutex_init(&a->mutex, NULL);
     pthread_mutex_init(&a->load_mutex, NULL);
     a->tokens_each = options->tokens_each;

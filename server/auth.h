@@ -33,7 +33,7 @@ struct auth_options {
     void *context;
 };
 
-/** auth_new(out, options, p): reads the tokens once.  PROBLEM_STORAGE, PROBLEM_INTERNAL, PROBLEM_INVALID (a bad host). */
+/** auth_new(out, options, p): reads the tokens once.  PROBLEM_STORAGE, PROBLEM_MEMORY, PROBLEM_INTERNAL, PROBLEM_INVALID (a bad host). */
 int auth_new(struct auth **out, const struct auth_options *options, struct problem *p);
 void auth_free(struct auth *a);
 
@@ -60,7 +60,7 @@ int auth_project(const struct request *q, const char *named, const char *place, 
 /**
  * auth_login(a, q, token, cookie, size, p): begin a session for the token (NULL: the Bearer of q).
  * cookie  the value of a Set-Cookie header.
- * Returns OK; PROBLEM_UNAUTHORIZED; PROBLEM_INTERNAL.  The oldest session goes when there are too many.
+ * Returns OK; PROBLEM_UNAUTHORIZED; PROBLEM_MEMORY, PROBLEM_INTERNAL.  The oldest session goes when there are too many.
  */
 int auth_login(struct auth *a, const struct request *q, const char *token, char *cookie, size_t size,
                struct problem *p);

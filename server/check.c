@@ -328,7 +328,7 @@ int check_store(struct store_conn *conn, FILE *out, struct check_report *report,
 
     *report = (struct check_report){.runs = 0};
     if (c == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     c->conn = conn;
     c->out = out;
     c->report = report;

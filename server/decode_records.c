@@ -84,7 +84,7 @@ void *decoder_room(struct decoder *d, void *array, size_t *cap, size_t n, size_t
 
 int decoder_no_memory(struct decoder *d)
 {
-    return problem_set(d->r.p, PROBLEM_INTERNAL, NULL, "out of memory");
+    return problem_set(d->r.p, PROBLEM_MEMORY, NULL, "out of memory");
 }
 
 bool name_is_valid(const char *text, size_t length, size_t max)

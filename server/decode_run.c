@@ -24,7 +24,7 @@ bool project_is_valid(const char *text, size_t length)
 
 static int no_memory(struct json_reader *r)
 {
-    return problem_set(r->p, PROBLEM_INTERNAL, NULL, "out of memory");
+    return problem_set(r->p, PROBLEM_MEMORY, NULL, "out of memory");
 }
 
 /* ---- texts ---- */

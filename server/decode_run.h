@@ -22,7 +22,7 @@ enum {
  * empty body is {}.  decode_run_patch: the same and status; the body must be an object.
  *
  * out      its texts are in the arena; tags sorted by bytes, without repeats.
- * Returns  OK; PROBLEM_MALFORMED, PROBLEM_INVALID, PROBLEM_UNKNOWN_FIELD with a pointer; PROBLEM_INTERNAL.
+ * Returns  OK; PROBLEM_MALFORMED, PROBLEM_INVALID, PROBLEM_UNKNOWN_FIELD with a pointer; PROBLEM_MEMORY.
  */
 int decode_run_put(const char *body, size_t size, const struct limits *limits, struct arena *arena,
                    struct run_change *out, struct problem *p);

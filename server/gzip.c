@@ -30,7 +30,7 @@ static int grow(struct output *o, size_t max, struct problem *p)
         cap = max + 1;
     char *data = realloc(o->data, cap);
     if (data == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory to unpack a body");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to unpack a body");
     o->data = data;
     o->cap = cap;
     return OK;
@@ -54,7 +54,7 @@ static int inflate_all(z_stream *z, struct output *o, size_t max, struct problem
             if (z->next_in[0] != 0x1f || inflateReset(z) != Z_OK)
                 return problem_set(p, PROBLEM_MALFORMED, NULL, "the gzip body has bytes after its end");
         } else if (status == Z_MEM_ERROR) {
-            return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory to unpack a body");
+            return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to unpack a body");
         } else if (status != Z_OK && !(status == Z_BUF_ERROR && z->avail_out == 0)) {
             return problem_set(p, PROBLEM_MALFORMED, NULL, "the gzip body is %s",
                                status == Z_BUF_ERROR ? "cut short" : "damaged");
@@ -72,7 +72,7 @@ int gzip_inflate(const void *data, size_t size, size_t max, char **out, size_t *
     if (size > UINT32_MAX)
         return problem_set(p, PROBLEM_TOO_LARGE, NULL, "the gzip body is too long");
     if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory to unpack a body");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to unpack a body");
     z.next_in = (z_const Bytef *)data;
     z.avail_in = (uInt)size;
     int rc = inflate_all(&z, &o, max, p);

@@ -13,7 +13,7 @@
  * max      the most bytes that may come out: a small body cannot grow without bound.
  * out      malloc'ed, the caller frees; never NULL on OK.
  * Returns  OK; PROBLEM_MALFORMED (not gzip, damaged, cut short, bytes after the end), PROBLEM_TOO_LARGE,
- *          PROBLEM_INTERNAL (no memory).  Any thread.
+ *          PROBLEM_MEMORY (no memory).  Any thread.
  */
 int gzip_inflate(const void *data, size_t size, size_t max, char **out, size_t *out_size, struct problem *p);
 

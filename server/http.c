@@ -17,6 +17,7 @@
 #include "http_encoding.h"
 #include "http_exchange.h"
 #include "http_head.h"
+#include "log.h"
 #include "routes.h"
 
 enum {
@@ -224,6 +225,7 @@ static struct exchange *new_exchange(struct network *n)
             return NULL;
     }
     memset(x, 0, offsetof(struct exchange, problem));
+    x->problem.code = OK;
     x->network = n;
     arena_init_in(&x->q.arena, x->room, sizeof x->room);
     response_init(&x->r);
@@ -282,9 +284,11 @@ enum MHD_Result http_on_call(void *context, struct MHD_Connection *mhd, const ch
 {
     struct exchange *x = *exchange;
 
-    (void)context, (void)mhd, (void)url;
-    if (x == NULL)
-        return MHD_NO;
+    (void)url;
+    if (x == NULL) {
+        log_event(LOG_ERROR, "out-of-memory", "no memory for a request");
+        return MHD_queue_response(mhd, 503, ((struct network *)context)->http->without_memory);
+    }
     if (x->state == EXCHANGE_HEAD)
         return begin(x, method, version);
     if (x->state == EXCHANGE_DONE)

@@ -51,14 +51,13 @@ static struct MHD_Response *make_response(struct response *r)
 
 static void log_failure(const struct exchange *x)
 {
-    if ((x->rc == PROBLEM_INTERNAL || x->rc == PROBLEM_STORAGE) && !x->problem.is_known)
+    if ((x->rc == PROBLEM_INTERNAL || x->rc == PROBLEM_STORAGE || x->rc == PROBLEM_MEMORY) && !x->problem.is_known)
         log_event(LOG_ERROR, problem_kind(x->rc)->name, "%s: %s", x->q.path != NULL ? x->q.path : "",
                   x->problem.detail);
 }
 
-static struct MHD_Response *write_response(struct exchange *x)
+static struct MHD_Response *make_whole(struct response *r, bool is_last)
 {
-    struct response *r = &x->r;
     struct header_sink sink = {make_response(r), false};
 
     if (sink.response == NULL)
@@ -68,13 +67,35 @@ static struct MHD_Response *write_response(struct exchange *x)
     for (size_t i = 0; i < r->n_headers; i++)
         put_header(&sink, r->headers[i].name, r->headers[i].value);
     response_common(r, put_header, &sink);
-    if (x->is_last)
+    if (is_last)
         put_header(&sink, "Connection", "close");
     if (sink.failed) {
         MHD_destroy_response(sink.response);
         return NULL;
     }
     return sink.response;
+}
+
+static struct MHD_Response *write_response(struct exchange *x)
+{
+    return make_whole(&x->r, x->is_last);
+}
+
+struct MHD_Response *answer_without_memory(void)
+{
+    struct problem p;
+    struct arena arena;
+    struct response r;
+
+    problem_set(&p, PROBLEM_MEMORY, NULL,
+                "no memory for the answer; if the request was to change something, it may have done so");
+    arena_init(&arena);
+    response_init(&r);
+    response_problem(&r, &p, NULL, &arena);
+    struct MHD_Response *m = make_whole(&r, true);
+    response_release(&r);
+    arena_release(&arena);
+    return m;
 }
 
 /* ---- answers that are sent over and over: to have stored one record more ---- */
@@ -127,20 +148,27 @@ enum MHD_Result http_answer(struct exchange *x)
     struct response *r = &x->r;
 
     if (x->rc == OK && r->body.failed)
-        x->rc = problem_set(&x->problem, PROBLEM_INTERNAL, NULL, "no memory for the answer");
+        x->rc = problem_set(&x->problem, PROBLEM_MEMORY, NULL, "no memory for the answer");
     if (x->rc != OK) {
+        if (x->problem.code == OK) /* what it says would be another request's */
+            problem_set(&x->problem, x->rc, NULL, "%s", problem_kind(x->rc)->title);
         log_failure(x);
         response_problem(r, &x->problem, x->allow, &x->q.arena);
     }
     size_t size = r->static_body != NULL ? r->static_size : r->body.size;
     bool cachable = is_cachable(x);
     struct MHD_Response *response = cachable ? cached_response(x) : write_response(x);
-    if (response == NULL)
-        return MHD_NO;
+    bool is_kept = cachable || response == NULL;
+    int status = r->status;
+    if (response == NULL) {
+        log_event(LOG_ERROR, "out-of-memory", "%s: no memory for the answer", x->q.path != NULL ? x->q.path : "");
+        response = x->network->http->without_memory;
+        status = 503;
+    }
     conn_phase(x->conn, CONN_SENDING, SEND_S + (int64_t)(size / SEND_RATE));
-    server_stats_add(x->q.route, r->status, clock_monotonic_us() - x->began_us);
-    enum MHD_Result queued = MHD_queue_response(x->mhd, (unsigned)r->status, response);
-    if (!cachable)
+    server_stats_add(x->q.route, status, clock_monotonic_us() - x->began_us);
+    enum MHD_Result queued = MHD_queue_response(x->mhd, (unsigned)status, response);
+    if (!is_kept)
         MHD_destroy_response(response);
     return queued;
 }

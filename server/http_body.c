@@ -37,7 +37,7 @@ static int grow(struct body *b, size_t need, uint64_t promised, struct problem *
     char *data = realloc(b->data, cap);
     if (data == NULL) {
         atomic_fetch_sub(&b->budget->used, more);
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for a body");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory for a body");
     }
     b->data = data;
     b->cap = cap;

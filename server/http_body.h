@@ -28,7 +28,7 @@ void body_release(struct body *b); /* empty again, and usable */
 /**
  * body_add(b, data, size, promised, limit, p): append a piece.
  * promised  the Content-Length, 0 if there is none: no more is allocated than that.
- * Returns   OK; PROBLEM_TOO_LARGE (above limit), PROBLEM_BUSY (above the budget), PROBLEM_INTERNAL.  On failure
+ * Returns   OK; PROBLEM_TOO_LARGE (above limit), PROBLEM_BUSY (above the budget), PROBLEM_MEMORY.  On failure
  *           the body is released.
  */
 int body_add(struct body *b, const char *data, size_t size, uint64_t promised, int64_t limit, struct problem *p);

@@ -84,6 +84,7 @@ struct http {
     struct workers *workers;
     struct network network[NETWORKS_MAX];
     unsigned n_networks, next_network;
+    struct MHD_Response *without_memory; /* 503 out-of-memory, made at the start: the answer where none can be made */
 };
 
 /* What http_network.c hands to the library (context: the network) and to the gate. */
@@ -96,5 +97,7 @@ void http_let_in(struct gate_ticket *ticket);
 /** http_answer(x): queue the answer: the response, or the problem that rc names. */
 enum MHD_Result http_answer(struct exchange *x);
 void answer_cache_release(struct network *n);
+/** answer_without_memory(): struct http.without_memory; NULL: no memory.  The caller destroys it. */
+struct MHD_Response *answer_without_memory(void);
 
 #endif

@@ -69,7 +69,7 @@ int head_take(const struct head *head, struct request *q, struct problem *p)
                 continue;
             *FIELDS[k].field = value_of(&head->header[i], &q->arena);
             if (*FIELDS[k].field == NULL)
-                return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+                return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
         }
     return OK;
 }

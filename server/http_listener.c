@@ -193,7 +193,7 @@ int listener_open(struct listener **out, const struct listener_options *options,
     struct listener *l = calloc(1, sizeof *l);
 
     if (l == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for the listener");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory for the listener");
     linger_init(&l->lingering);
     l->connections = conn_list_new();
     atomic_store(&l->fd, -1);
@@ -202,7 +202,7 @@ int listener_open(struct listener **out, const struct listener_options *options,
     l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int rc = OK;
     if (l->wake_fd < 0 || l->connections == NULL)
-        rc = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory or no file for the listener");
+        rc = problem_set(p, PROBLEM_MEMORY, NULL, "no memory or no file for the listener");
     if (rc == OK)
         rc = bind_socket(l, options, p);
     if (rc != OK) {

@@ -102,7 +102,7 @@ int loop_start(struct loop **out, const struct loop_options *options, struct pro
     int rc = OK;
 
     if (l == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for a network thread");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory for a network thread");
     l->options = *options;
     l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (l->wake_fd < 0)

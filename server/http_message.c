@@ -72,8 +72,8 @@ static void write_problem(struct buffer *out, const struct problem *p, const str
 
 void response_problem(struct response *r, const struct problem *p, const char *allow, struct arena *arena)
 {
-    static const char NO_MEMORY[] = "{\"type\":\"urn:tally:problem:internal\",\"title\":\"The server "
-                                    "failed\",\"status\":500,\"detail\":\"no memory\"}\n";
+    static const char NO_MEMORY[] = "{\"type\":\"urn:tally:problem:out-of-memory\",\"title\":\"The server is short of "
+                                    "memory\",\"status\":503,\"detail\":\"no memory for the answer\"}\n";
     const struct problem_kind *kind = problem_kind(p->code);
 
     response_release(r);
@@ -82,9 +82,10 @@ void response_problem(struct response *r, const struct problem *p, const char *a
     r->content_type = "application/problem+json";
     write_problem(&r->body, p, kind);
     if (r->body.failed) {
-        r->status = 500;
+        r->status = 503;
         r->static_body = NO_MEMORY;
         r->static_size = sizeof NO_MEMORY - 1;
+        response_header_add(r, "Retry-After", "1");
         return;
     }
     if (p->code == PROBLEM_UNAUTHORIZED)
@@ -93,10 +94,9 @@ void response_problem(struct response *r, const struct problem *p, const char *a
         response_header_add(r, "Allow", allow);
     if (kind->http_status == 503 || p->retry_after_s > 0) {
         char text[16];
-        int n = snprintf(text, sizeof text, "%d", p->retry_after_s > 0 ? p->retry_after_s : 1);
-        const char *value = arena_strndup(arena, text, (size_t)n);
-        if (value != NULL)
-            response_header_add(r, "Retry-After", value);
+        int n = snprintf(text, sizeof text, "%d", p->retry_after_s);
+        const char *value = p->retry_after_s > 1 ? arena_strndup(arena, text, (size_t)n) : NULL;
+        response_header_add(r, "Retry-After", value != NULL ? value : "1");
     }
 }
 

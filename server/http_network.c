@@ -49,6 +49,8 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **conn
         *conn = info != NULL
                     ? conn_open(listener_connections(h->listener), info->connect_fd, h->limits->header_deadline_s)
                     : NULL;
+        if (info != NULL && *conn == NULL) /* no memory to watch its deadlines */
+            shutdown(info->connect_fd, SHUT_RDWR);
     } else {
         conn_close(listener_connections(h->listener), *conn);
         *conn = NULL;
@@ -172,7 +174,7 @@ int http_start(struct http **out, const struct http_options *options, struct pro
     struct http *h = calloc(1, sizeof *h);
 
     if (h == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for the server");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory for the server");
     drain_init(&h->exchanges);
     h->limits = options->limits;
     h->app = options->app;
@@ -180,7 +182,9 @@ int http_start(struct http **out, const struct http_options *options, struct pro
     h->budget.max = options->limits->queue_bytes * 4 + options->limits->body_bytes;
 
     struct listener_options listen = {options->address, options->port, options->limits, on_accepted, h};
-    int rc = listener_open(&h->listener, &listen, p);
+    h->without_memory = answer_without_memory();
+    int rc = h->without_memory != NULL ? listener_open(&h->listener, &listen, p)
+                                       : problem_set(p, PROBLEM_MEMORY, NULL, "no memory for the server");
     if (rc == OK)
         rc = workers_start(&h->workers, options->app != NULL ? options->app->store : NULL, n_workers,
                            (size_t)n_workers * 64, p);
@@ -232,6 +236,8 @@ bool http_stop(struct http *h)
     listener_close(h->listener); /* from here on nothing more arrives */
     for (unsigned i = 0; i < h->n_networks; i++)
         loop_free(h->network[i].loop);
+    if (h->without_memory != NULL)
+        MHD_destroy_response(h->without_memory);
     drain_release(&h->exchanges);
     gate_release(&h->gate);
     free(h);

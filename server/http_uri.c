@@ -54,7 +54,7 @@ static int decode_failed(struct problem *p, int code, enum decoded why, const ch
     char quoted[96];
 
     if (why == DECODE_NO_MEMORY)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     problem_quote(quoted, sizeof quoted, text, size);
     return problem_set(p, code, NULL, "%s \"%s\": %s", what, quoted,
                        why == DECODE_ESCAPE ? "a '%' must be followed by two hexadecimal digits"

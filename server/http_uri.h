@@ -15,7 +15,7 @@
  * target   borrowed; the results are in q->arena.
  * Returns  OK; PROBLEM_FRAMING (not a path, or bytes that no target may hold), PROBLEM_NOT_FOUND (an
  *          escaped '/' in the path: no path of ours has one), PROBLEM_INVALID (a bad or repeated query
- *          parameter, or more than REQUEST_ARGS_MAX), PROBLEM_INTERNAL (no memory).  q->args is untouched
+ *          parameter, or more than REQUEST_ARGS_MAX), PROBLEM_MEMORY (no memory).  q->args is untouched
  *          on failure.
  */
 int uri_parse(const char *target, size_t size, struct request *q, struct problem *p);

@@ -84,13 +84,13 @@ int workers_start(struct workers **out, struct store *store, unsigned n_threads,
     int rc = OK;
 
     if (w == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for the workers");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory for the workers");
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->has_work, NULL);
     w->n_max = queue_max;
     w->worker = calloc(n_threads, sizeof *w->worker);
     if (w->worker == NULL)
-        rc = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for the workers");
+        rc = problem_set(p, PROBLEM_MEMORY, NULL, "no memory for the workers");
     for (; rc == OK && w->n_workers < n_threads; w->n_workers++) {
         struct worker *worker = &w->worker[w->n_workers];
         worker->all = w;

@@ -85,10 +85,12 @@ static int settle_all(struct ingest *in, struct job *first, struct problem *p)
 {
     for (struct job *job = first; job != NULL; job = job->next) {
         job->status = settle(&in->group, job);
-        /* a refusal is the job's alone; a failing database, or half a write, is everybody's */
-        if (job->status == PROBLEM_STORAGE || job->status == PROBLEM_STORAGE_FULL || in->group.broken) {
+        /* a refusal is the job's alone; a failing database, or half a write, is everybody's; without memory
+           SQLite may have ended the transaction */
+        if (job->status == PROBLEM_STORAGE || job->status == PROBLEM_STORAGE_FULL || job->status == PROBLEM_MEMORY ||
+            in->group.broken) {
             *p = job->problem;
-            return job->status != OK ? job->status : problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+            return job->status != OK ? job->status : problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
         }
     }
     return group_flush(&in->group, p);
@@ -312,7 +314,7 @@ int ingest_start(struct ingest **out, struct store *store, const struct limits *
     struct ingest *in = calloc(1, sizeof *in);
 
     if (in == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     in->store = store;
     in->queue_bytes_max = limits->queue_bytes;
     in->tail = &in->head;

@@ -8,7 +8,7 @@
 
 static int no_memory(struct problem *p)
 {
-    return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
 }
 
 /* ---- runs ---- */
@@ -284,7 +284,7 @@ static int load_attempt(void *context, const struct attempt_row *row)
     struct group_attempt *a = add_attempt(l->g, l->run, row->attempt);
 
     if (a == NULL)
-        return PROBLEM_INTERNAL;
+        return PROBLEM_MEMORY;
     a->row = *row;
     if (row->rewound) {
         a->next_cut = l->run->cuts;
@@ -303,7 +303,7 @@ int group_find_attempt(struct group *g, struct group_run *run, const char *attem
     if (!run->attempts_known) {
         struct attempt_loader loader = {.g = g, .run = run};
         int status = store_attempts_each(g->conn, run->row.run, load_attempt, &loader, p);
-        if (status == PROBLEM_INTERNAL)
+        if (status == PROBLEM_MEMORY)
             return no_memory(p);
         if (status != OK)
             return status;

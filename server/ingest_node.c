@@ -12,7 +12,7 @@ enum { BUCKETS_MIN = 256, STATE_BYTES_MAX = 256 << 20 };
 
 static int no_memory(struct problem *p)
 {
-    return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
 }
 
 /* ---- memory ---- */

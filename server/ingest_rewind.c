@@ -129,7 +129,7 @@ static int list_series(void *context, const struct series_row *row)
         size_t cap = l->cap < 16 ? 16 : l->cap * 2;
         struct series_row *rows = realloc(l->rows, cap * sizeof *rows);
         if (rows == NULL)
-            return PROBLEM_INTERNAL;
+            return PROBLEM_MEMORY;
         l->rows = rows;
         l->cap = cap;
     }
@@ -143,7 +143,7 @@ static int cut_all(struct group *g, struct job *job, const struct run_row *row)
     struct problem *p = &job->problem;
     int status = store_series_each(g->conn, row->run, list_series, &list, p);
 
-    if (status == PROBLEM_INTERNAL)
+    if (status == PROBLEM_MEMORY)
         problem_set(p, status, NULL, "no memory");
     for (size_t i = 0; i < list.n && status == OK; i++) {
         bool whole = job->stage == NULL && strcmp(list.rows[i].stage, "train") != 0;

@@ -25,7 +25,7 @@ static int set_plain(char **field, const char *text, bool *changed, struct probl
     char *copy = text != NULL ? strdup(text) : NULL;
 
     if (text != NULL && copy == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     if ((*field == NULL) != (copy == NULL)) /* "" is a name, NULL is none */
         *changed = true;
     replace(field, copy, "", changed);

@@ -32,7 +32,7 @@ static const cJSON *show(const struct json *v)
 
 static int no_memory(struct problem *p)
 {
-    return problem_set(p, PROBLEM_INTERNAL, NULL, "out of memory");
+    return problem_set(p, PROBLEM_MEMORY, NULL, "out of memory");
 }
 
 /* ---- from text to tree ---- */

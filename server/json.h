@@ -42,7 +42,7 @@ char *json_text(const struct json *v, struct arena *arena);
 
 /**
  * json_merge_patch(target, patch, out, p): RFC 7396, both JSON texts (target NULL: {}).
- * out  malloc'ed text, the caller frees.  PROBLEM_INTERNAL: no memory.
+ * out  malloc'ed text, the caller frees.  PROBLEM_MEMORY: no memory.
  */
 int json_merge_patch(const char *target, const char *patch, char **out, struct problem *p);
 

@@ -77,7 +77,7 @@ int json_reader_malformed(struct json_reader *r, const char *at, const char *wha
 
 int json_reader_no_memory(struct json_reader *r)
 {
-    return problem_set(r->p, PROBLEM_INTERNAL, NULL, "out of memory");
+    return problem_set(r->p, PROBLEM_MEMORY, NULL, "out of memory");
 }
 
 static void skip_space(struct json_reader *r)

@@ -40,6 +40,7 @@ static const struct problem_kind KINDS[] = {
     {PROBLEM_BUSY, 503, "busy", "The server has too much to do"},
     {PROBLEM_STORAGE, 503, "storage-failed", "The storage failed"},
     {PROBLEM_STORAGE_FULL, 503, "storage-full", "The disk is full"},
+    {PROBLEM_MEMORY, 503, "out-of-memory", "The server is short of memory"},
     {PROBLEM_STOPPING, 503, "stopping", "The server is stopping"},
 };
 
@@ -105,7 +106,7 @@ int problem_set(struct problem *p, int code, const char *pointer, const char *fo
         return code;
     memset(p, 0, offsetof(struct problem, places));
     p->code = code;
-    p->retry_after_s = 0;
+    p->retry_after_s = code == PROBLEM_MEMORY ? 1 : 0;
     va_start(args, format);
     format_text(p->detail, sizeof p->detail, format, args);
     va_end(args);
@@ -152,7 +153,7 @@ int problem_from_status(struct problem *p, int status)
     case ERR_CORRUPT:
         return problem_set(p, PROBLEM_INTERNAL, NULL, "a stored state is damaged");
     case ERR_MEMORY:
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     case ERR_SHAPE:
         return problem_set(p, PROBLEM_SHAPE, NULL, "the shapes differ");
     case ERR_SYNTAX:

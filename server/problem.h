@@ -37,13 +37,14 @@ enum problem_code {
     PROBLEM_STAGE_NEEDED = STATUS_SERVER - 21,   /* 422 stage-needed: the run has several stages */
     PROBLEM_URI_TOO_LONG = STATUS_SERVER - 22,   /* 414 uri-too-long */
     PROBLEM_HEADERS = STATUS_SERVER - 23,        /* 431 headers-too-large */
-    PROBLEM_INTERNAL = STATUS_SERVER - 24,       /* 500 internal: a defect or no memory; logged */
+    PROBLEM_INTERNAL = STATUS_SERVER - 24,       /* 500 internal: a defect; logged */
     PROBLEM_UNKNOWN_METHOD = STATUS_SERVER - 25, /* 501 unknown-method */
     PROBLEM_BUSY = STATUS_SERVER - 26,           /* 503 busy: the queue is full; Retry-After */
     PROBLEM_STORAGE = STATUS_SERVER - 27,        /* 503 storage-failed: the disk refused; the store is read-only */
     PROBLEM_STOPPING = STATUS_SERVER - 28,       /* 503 stopping: the server drains */
     PROBLEM_STORAGE_FULL = STATUS_SERVER - 29,   /* 503 storage-full: the disk has too little room; Retry-After */
-    PROBLEM_LAST = STATUS_SERVER - 29
+    PROBLEM_MEMORY = STATUS_SERVER - 30,         /* 503 out-of-memory: Retry-After; a write may have been stored */
+    PROBLEM_LAST = STATUS_SERVER - 30
 };
 
 enum { PROBLEM_PLACES_MAX = 8 };
@@ -76,7 +77,7 @@ const struct problem_kind *problem_kind_at(size_t index); /* NULL past the end; 
 
 /**
  * problem_set(p, code, pointer, format, ...): fill p (if not NULL) and return code, so that calls
- * chain with return.  pointer NULL: no place.  Texts that do not fit are cut at a UTF-8 boundary.
+ * chain with return.  retry_after_s is 1 for PROBLEM_MEMORY, else 0.  pointer NULL: no place.  Texts that do not fit are cut at a UTF-8 boundary.
  */
 int problem_set(struct problem *p, int code, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -88,8 +89,8 @@ void problem_add_place(struct problem *p, const char *pointer, const char *forma
 /** problem_prefix(p, prefix): put a JSON Pointer prefix ("/3") in front of every place that is a pointer. */
 void problem_prefix(struct problem *p, const char *prefix);
 
-/** problem_from_status(p, status): a status of lib/ as a problem (OVERFLOW: count-overflow; CORRUPT,
- *  MEMORY: internal; ...), for where nothing better is known.  Returns p->code. */
+/** problem_from_status(p, status): a status of lib/ as a problem (OVERFLOW: count-overflow; CORRUPT:
+ *  internal; MEMORY: out-of-memory; ...), for where nothing better is known.  Returns p->code. */
 int problem_from_status(struct problem *p, int status);
 
 /** problem_quote(out, size, text, length): client bytes made printable for a detail: control and

@@ -55,7 +55,7 @@ int query_zero_division(const struct request *q, struct metric_options *options,
 int query_bool(const struct request *q, const char *name, bool missing, bool *out, struct problem *p);
 /** query_media(q, offered, out, p): ?format= if it was sent, else Accept.  PROBLEM_NOT_ACCEPTABLE. */
 int query_media(const struct request *q, unsigned offered, enum media *out, struct problem *p);
-/** query_no_memory(p): PROBLEM_INTERNAL. */
+/** query_no_memory(p): PROBLEM_MEMORY. */
 int query_no_memory(struct problem *p);
 
 /* ---- the run and its stage ---- */
@@ -118,7 +118,7 @@ const struct series_row *query_basis(const struct query_run *run, const struct q
 struct json_writer;
 /** query_head(w, run): "run", "stage" (null where the run has none) and "revision", inside an open object. */
 void query_head(struct json_writer *w, const struct query_run *run);
-/** query_finish(r, rc, p): the end of a handler: a body that ran out of memory is PROBLEM_INTERNAL; a failed answer has neither body nor headers. */
+/** query_finish(r, rc, p): the end of a handler: a body that ran out of memory is PROBLEM_MEMORY; a failed answer has neither body nor headers. */
 int query_finish(struct response *r, int rc, struct problem *p);
 
 /* ---- ETags: of a build, a state of the data and a representation ---- */

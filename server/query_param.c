@@ -19,7 +19,7 @@ static const char *place(const char *name, char *out, size_t size)
 
 int query_no_memory(struct problem *p)
 {
-    return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for this answer");
+    return problem_set(p, PROBLEM_MEMORY, NULL, "no memory for this answer");
 }
 
 int query_int(const struct request *q, const char *name, int64_t low, int64_t high, int64_t missing, int64_t *out,

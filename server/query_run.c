@@ -28,7 +28,7 @@ static int add_series(void *context, const struct series_row *row)
         size_t cap = list->cap > 0 ? 2 * list->cap : 8;
         void *grown = arena_grow(list->arena, list->rows, list->cap * sizeof *row, cap * sizeof *row);
         if (grown == NULL)
-            return PROBLEM_INTERNAL;
+            return PROBLEM_MEMORY;
         list->rows = grown;
         list->cap = cap;
     }
@@ -113,7 +113,7 @@ int query_run_load(struct request *q, const char *id, bool need_stage, struct qu
     struct series_list list = {.arena = &q->arena};
     rc = store_series_each(q->reader, out->run.run, add_series, &list, p);
     if (rc != OK)
-        return rc == PROBLEM_INTERNAL ? query_no_memory(p) : rc;
+        return rc == PROBLEM_MEMORY ? query_no_memory(p) : rc;
     if (need_stage) {
         rc = choose_stage(q, out, &list, p);
         if (rc != OK)

@@ -58,7 +58,7 @@ enum body_kind { BODY_JSON, BODY_NDJSON };
  * Returns  OK; PROBLEM_MALFORMED (with byte offset, and for NDJSON the record), PROBLEM_INVALID,
  *          PROBLEM_UNKNOWN_FIELD, PROBLEM_TOO_LARGE (records; or more than RECORD_SERIES_MEAN series a
  *          record, on the average of the limit), PROBLEM_COUNT_OVERFLOW,
- *          PROBLEM_INTERNAL (no memory).  Each with a pointer to the first wrong place.
+ *          PROBLEM_MEMORY (no memory).  Each with a pointer to the first wrong place.
  * Cost     O(size).  Any thread.
  */
 int decode_records(const char *body, size_t size, enum body_kind kind, const struct limits *limits, struct arena *arena,

@@ -132,7 +132,7 @@ static int take_run(enum method method, struct request *q, const char *run, size
             RUN_ID_MAX);
     }
     q->run = arena_strndup(&q->arena, run, size);
-    return q->run != NULL ? OK : problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    return q->run != NULL ? OK : problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
 }
 
 const struct route *route_find(enum method method, struct request *q, const char **allow, struct problem *p)

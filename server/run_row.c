@@ -31,7 +31,7 @@ int run_row_own(struct run_row *r, struct problem *p)
             continue;
         *texts[i] = status == OK ? strdup(*texts[i]) : NULL;
         if (*texts[i] == NULL && status == OK)
-            status = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+            status = problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     }
     if (status != OK)
         run_row_release(r);

@@ -72,6 +72,8 @@ static int parse(const char *text, struct json_document **out, struct problem *p
     struct problem why = {.code = OK};
     if (*out != NULL || text == NULL || json_parse(text, strlen(text), out, &why) == OK)
         return OK;
+    if (why.code == PROBLEM_MEMORY)
+        return problem_set(p, PROBLEM_MEMORY, NULL, "%s", why.detail);
     return problem_set(p, PROBLEM_INTERNAL, NULL, "a stored document of a run does not parse: %s", why.detail);
 }
 

@@ -19,14 +19,14 @@ static int read_names(const struct json *list, struct arena *arena, struct stage
     size_t n = json_length(list), i = 0;
     const char **names = arena_alloc(arena, n * sizeof *names);
     if (names == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "out of memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "out of memory");
     for (const struct json *v = json_child(list); v != NULL; v = json_next(v)) {
         const char *name = json_as_string(v);
         if (name == NULL)
             return OK;
         names[i] = arena_strndup(arena, name, strlen(name));
         if (names[i++] == NULL)
-            return problem_set(p, PROBLEM_INTERNAL, NULL, "out of memory");
+            return problem_set(p, PROBLEM_MEMORY, NULL, "out of memory");
     }
     out->class_names = names;
     out->n_class_names = n;

@@ -19,7 +19,8 @@
  *
  * Errors.  Every function that returns int gives OK or a problem code and fills p:
  * PROBLEM_STORAGE when the engine failed (the text names the operation), PROBLEM_STORAGE_FULL when
- * the disk is full, PROBLEM_INTERNAL for no memory or a stored state that is damaged.  "Not there" is no error: found says so.
+ * the disk is full, PROBLEM_MEMORY for no memory, PROBLEM_INTERNAL for a stored state that is damaged.  "Not there" is no
+ * error: found says so.
  *
  * Rows handed to a callback, and their pointers, are borrowed until it returns.  A callback returns
  * OK to go on, STORE_STOP to end the scan with OK, or an error that ends it and is returned.

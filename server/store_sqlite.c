@@ -46,7 +46,7 @@ static int open_connection(struct store_conn *c, struct store *s, int flags, con
         rc = sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(c->db, BUSY_WAIT_MS);
-    return rc == SQLITE_OK ? OK : sql_failed(c, "open the database", rc, p);
+    return rc == SQLITE_OK ? sql_rollback_prepare(c, p) : sql_failed(c, "open the database", rc, p);
 }
 
 static void close_connection(struct store_conn *c)
@@ -137,7 +137,7 @@ int store_reader_open(struct store *s, struct store_conn **out, struct problem *
     struct store_conn *c = calloc(1, sizeof *c);
 
     if (c == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     int status = open_connection(c, s, SQLITE_OPEN_READONLY, NULL, p);
     if (status == OK)
         status = sql_script(c, "set up a reader",
@@ -162,19 +162,14 @@ int store_snapshot_begin(struct store_conn *c, struct problem *p)
 {
     struct sql q;
 
+    sql_rollback(c); /* one that could not be ended */
     sql_begin(&q, c, "begin a snapshot", "BEGIN");
     return sql_run(&q, p);
 }
 
 void store_snapshot_end(struct store_conn *c)
 {
-    struct sql q;
-    struct problem ignored;
-
-    if (sqlite3_get_autocommit(c->db))
-        return;
-    sql_begin(&q, c, "end a snapshot", "ROLLBACK"); /* nothing was written: there is nothing to lose */
-    sql_run(&q, &ignored);
+    sql_rollback(c); /* nothing was written: there is nothing to lose */
 }
 
 /* ---- life cycle ---- */
@@ -226,7 +221,7 @@ int store_open(struct store **out, const struct store_options *options, struct p
     bool fresh = false;
 
     if (s == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     int status = store_file_resolve(options->path, &s->path, p);
     if (status == OK)
         status = store_file_check_local(s->path, p);
@@ -258,7 +253,7 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
     bool fresh = false, alone = false, gate = false;
 
     if (s == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     s->is_guest = true;
     int status = store_file_resolve(path, &s->path, p);
     if (status == OK && !create && access(s->path, F_OK) != 0)
@@ -297,7 +292,7 @@ int store_view_open(struct store **out, const char *path, struct problem *p)
     bool fresh = false;
 
     if (s == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     s->is_guest = true;
     int status = store_file_resolve(path, &s->path, p);
     if (status == OK)
@@ -345,6 +340,7 @@ int store_begin(struct store *s, struct problem *p)
     int status = take_gate(s, p);
     if (status != OK)
         return status;
+    sql_rollback(&s->writer); /* one that could not be ended */
     sql_begin(&q, &s->writer, "begin a transaction", "BEGIN IMMEDIATE");
     status = sql_run(&q, p);
     if (status != OK) {
@@ -388,15 +384,9 @@ int store_commit(struct store *s, struct problem *p)
 
 void store_rollback(struct store *s)
 {
-    struct sql q;
-    struct problem ignored;
-
     if (!s->in_transaction)
         return;
-    if (!sqlite3_get_autocommit(s->writer.db)) {
-        sql_begin(&q, &s->writer, "roll back", "ROLLBACK");
-        sql_run(&q, &ignored);
-    }
+    sql_rollback(&s->writer);
     s->in_transaction = false;
     store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
 }

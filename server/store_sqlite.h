@@ -149,6 +149,11 @@ int sql_step(struct sql *q, bool *row, struct problem *p);
 int sql_run(struct sql *q, struct problem *p); /* sql_step for a statement without rows, and sql_end */
 void sql_end(struct sql *q);
 
+/** sql_rollback(c): end the transaction that is open, if one is.  It was prepared by sql_rollback_prepare(c, p) when the
+ *  connection was opened: who rolls back may have no memory. */
+int sql_rollback_prepare(struct store_conn *c, struct problem *p);
+void sql_rollback(struct store_conn *c);
+
 int64_t sql_column_int(struct sql *q, int column);
 double sql_column_double(struct sql *q, int column);    /* NULL is NAN */
 const char *sql_column_text(struct sql *q, int column); /* NULL is NULL; until the next step */

@@ -69,7 +69,7 @@ static int publish(const char *temporary, const char *path, struct problem *p)
     char *copy = strdup(path);
 
     if (copy == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     int status = OK;
     if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
         status = backup_problem(p, "create", path);
@@ -107,7 +107,7 @@ int store_backup(struct store_conn *reader, const char *path, int64_t *bytes, st
 
     if (status == OK && asprintf(&temporary, "%s.partial-XXXXXX", resolved) < 0) {
         temporary = NULL;
-        status = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        status = problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     }
     if (status == OK)
         status = back_up(reader, resolved, temporary, p);

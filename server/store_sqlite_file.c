@@ -67,7 +67,7 @@ int store_file_resolve(const char *path, char **out, struct problem *p)
     if (real == NULL || *base == '\0')
         status = file_problem(p, "open", path);
     else if (asprintf(&joined, "%s/%s", strcmp(real, "/") == 0 ? "" : real, base) < 0)
-        status = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        status = problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     else
         *out = joined;
     free(real);
@@ -162,7 +162,7 @@ int store_file_check_local(const char *path, struct problem *p)
     char *folder = folder_of(path);
 
     if (folder == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     const char *network = network_name(folder);
     free(folder);
     if (network == NULL)
@@ -199,7 +199,7 @@ int store_file_check(const char *path, bool *fresh, struct problem *p)
     /* a crash while it was made: SQLite first undoes what the journal holds, then the schema is checked */
     char *journal = beside(path, "-journal");
     if (journal == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     bool hot = access(journal, F_OK) == 0;
     free(journal);
     return hot ? OK : check_header(path, header, (size_t)n, p);
@@ -222,7 +222,7 @@ int store_file_sync_names(const char *path, struct problem *p)
     char *copy = strdup(path);
 
     if (copy == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int status = fd >= 0 && fsync(fd) == 0 ? OK : file_problem(p, "sync the folder of", path);
     if (fd >= 0)
@@ -246,7 +246,7 @@ int store_lock_open(const char *path, int *fd, struct problem *p)
     int status = OK;
 
     if (name == NULL)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (*fd < 0)
         status = file_problem(p, "open", name);

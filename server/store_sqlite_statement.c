@@ -22,7 +22,7 @@ int sql_failed(struct store_conn *c, const char *what, int rc, struct problem *p
     int primary = rc & 0xff;
 
     if (primary == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory to %s", what);
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to %s", what);
     if (primary == SQLITE_FULL)
         return store_full(p, what);
     if (primary == SQLITE_IOERR && is_memory_shared(rc))
@@ -137,6 +137,29 @@ void sql_end(struct sql *q)
     q->statement = NULL;
 }
 
+static const char ROLLBACK[] = "ROLLBACK";
+
+int sql_rollback_prepare(struct store_conn *c, struct problem *p)
+{
+    struct sql q;
+
+    sql_begin(&q, c, "set up the connection", ROLLBACK);
+    int status = q.rc == SQLITE_OK ? OK : sql_failed(c, q.what, q.rc, p);
+    sql_end(&q);
+    return status;
+}
+
+void sql_rollback(struct store_conn *c)
+{
+    struct sql q;
+    struct problem ignored;
+
+    if (sqlite3_get_autocommit(c->db))
+        return;
+    sql_begin(&q, c, "roll back", ROLLBACK);
+    sql_run(&q, &ignored);
+}
+
 int64_t sql_column_int(struct sql *q, int column)
 {
     return sqlite3_column_int64(q->statement, column);
@@ -175,7 +198,7 @@ int sql_keep(struct store_conn *c, const uint8_t **a, size_t a_size, const uint8
         size_t cap = (a_size + b_size) * 2 + 256;
         uint8_t *scratch = realloc(c->scratch, cap);
         if (scratch == NULL)
-            return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+            return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
         c->scratch = scratch;
         c->scratch_cap = cap;
     }
