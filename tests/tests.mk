@@ -44,7 +44,8 @@ RUN_CLIENT := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s test
 RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test.mjs browser/*.test.mjs
 # A short form of each fault runs with all tests; the long forms are `make faults`.
 SHIM := $(OUT)/tests/faults/shim.so
-RUN_FAULTS := TALLY_BIN=$(abspath $(TALLY)) TALLY_SHIM=$(abspath $(SHIM)) python3 -m unittest discover -s tests/faults
+RUN_FAULTS = TALLY_BIN=$(abspath $(TALLY)) TALLY_SHIM=$(abspath $(SHIM)) TALLY_MEMORY=$(abspath $(MEMORY_PROGRAM)) python3 -m unittest discover -s tests/faults -p '$(FAULTS)'
+FAULTS ?= test*.py
 RUN_FUZZ := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/fuzz
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
     "api=$(SAN_ENV) $(RUN_API)" "fuzz=$(SAN_ENV) $(RUN_FUZZ)" $(if $(SAN),,"client=$(RUN_CLIENT)" "client-c=$(RUN_CLIENT_C)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
@@ -73,20 +74,38 @@ test-integrations: build ## torchmetrics, Lightning, Keras and Hugging Face, the
 $(SHIM): tests/faults/shim.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -g -O2 -Wall -Wextra -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl
+# The server with an allocator that fails: the objects under the address sanitizer, but for the arena.
+MEMORY_SAN := address,undefined
+MEMORY_PROGRAM := $(BUILD)/$(subst $(comma),-,$(MEMORY_SAN))/tests/faults/tally
+.PHONY: memory-program
+memory-program:
+	$(Q)$(MAKE) --no-print-directory SAN=$(MEMORY_SAN) $(MEMORY_PROGRAM)
+MEMORY_PARTS := $(filter-out $(OUT)/server/arena.o,$(SERVER_OBJ)) $(OUT)/gen/embedded.o
+MEMORY_TALLY := $(OUT)/tests/faults/tally
+# what stands in front of the sanitizer's allocator runs before it is set up
+$(OUT)/tests/faults/memory.o: SANFLAGS :=
+$(OUT)/tests/faults/%.o: tests/faults/%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) -fno-omit-frame-pointer -iquote server -c -o $@ $<
+$(MEMORY_TALLY): $(OUT)/tests/faults/memory.o $(OUT)/tests/faults/memory_arena.o $(MEMORY_PARTS) $(OUT)/libtally.a
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SERVER_LIBS) -ldl
+-include $(OUT)/tests/faults/memory.d $(OUT)/tests/faults/memory_arena.d
 CYCLES ?= 1000
 POINTS ?= 2000
 INDEXES ?= 0
 SHORTAGES ?= 41
 BACKUPS ?= 100
 PAUSE ?= 5
-faults: build $(SHIM) ## kill -9, power cuts, refused writes, a full disk, backups: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 BACKUPS=100)
-	$(Q)BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
+ALLOCATIONS ?= all
+faults: build memory-program $(SHIM) ## kill -9, power cuts, refused writes, a full disk, no memory, backups: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 ALLOCATIONS=all BACKUPS=100; FAULTS=test_kill.py: one)
+	$(Q)ALLOCATIONS=$(ALLOCATIONS) BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
 web: build $(WEB_TEST_DEPS) ## the page in a real browser
 	$(Q)$(RUN_WEB)
 
 # Criterion cannot run under the thread sanitizer: SAN=thread builds the server and drives it over HTTP only.
 test: deps-test ## install what the tests need, build, run every suite
 	$(Q)$(MAKE) --no-print-directory $(TALLY) $(SOCKET_FUZZ) $(if $(findstring thread,$(SAN)),,$(UNIT_LIB) $(UNIT_SERVER)) $(if $(SAN),,$(SHIM) $(WEB_TEST_DEPS) $(CLIENT_C_PROGRAMS))
+	$(if $(SAN),,$(Q)$(MAKE) --no-print-directory memory-program)
 	$(Q)python3 tests/run.py $(if $(SAN),--san $(SAN_LOG)) $(SUITES)
 
 .PHONY: check demo

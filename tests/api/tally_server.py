@@ -60,9 +60,9 @@ def environment(extra=None):
     return env
 
 
-def run_tally(*args, env=None, timeout=START_SECONDS):
+def run_tally(*args, env=None, timeout=START_SECONDS, program=TALLY_BIN):
     """Run the program to its end: (exit code, stdout, stderr)."""
-    done = subprocess.run([TALLY_BIN, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env),
+    done = subprocess.run([program, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env),
                           timeout=timeout, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -78,7 +78,8 @@ def wait_until(condition, seconds=15, what="it"):
 class TallyServer:
     """One server process.  Its folder is removed by close()."""
 
-    def __init__(self, *options, listen="127.0.0.1:0", env=None, folder=None):
+    def __init__(self, *options, listen="127.0.0.1:0", env=None, folder=None, program=TALLY_BIN):
+        self.program = program
         self.options = list(options)
         self.listen = listen
         self.env = env
@@ -94,7 +95,7 @@ class TallyServer:
 
     # ---- life cycle ----
     def start(self):
-        arguments = [TALLY_BIN, "serve", "--db", self.db, "--listen", self.listen, *self.options]
+        arguments = [self.program, "serve", "--db", self.db, "--listen", self.listen, *self.options]
         self.hang_up()
         self.port = 0
         with open(self.log, "ab") as log:
