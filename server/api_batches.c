@@ -12,6 +12,7 @@
 #include "decode_run.h"
 #include "ingest.h"
 #include "json_writer.h"
+#include "rate_limit.h"
 #include "record.h"
 #include "routes.h"
 
@@ -54,9 +55,12 @@ int api_batches_post_start(struct request *q, struct problem *p)
         return problem_set(p, PROBLEM_MEMORY, NULL, "out of memory");
     if ((rc = body_kind_of(q, &kind, p)) != OK || (rc = project_of(q, &project, p)) != OK)
         return rc;
+    if ((rc = rate_limit_records(q->app->rate, q, p)) != OK)
+        return rc;
     rc = decode_records(q->body, q->body_size, kind, &q->app->limits, &q->arena, &work->records, p);
     if (rc != OK)
         return rc;
+    rate_limit_charge(q->app->rate, q, work->records.n_records);
     request_body_done(q);         /* all that is needed of it was copied: while it waits it takes no room */
     struct job *job = &work->job; /* field by field: its problem is large, and set whole where it arises */
     job->kind = JOB_BATCHES;

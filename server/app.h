@@ -9,6 +9,7 @@
 struct auth;
 struct http;
 struct ingest;
+struct rate_limit;
 struct step_cache;
 struct store;
 
@@ -20,6 +21,7 @@ struct app {
     struct store *store;
     struct ingest *ingest;
     struct auth *auth;
+    struct rate_limit *rate; /* NULL: no limits */
     struct http *http;
     struct step_cache *step_cache; /* mean_of_steps values already computed (query_step_mean.h) */
     const char *web_dir;           /* --web-dir: serve the page from there instead of the binary; NULL */

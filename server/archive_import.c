@@ -381,6 +381,8 @@ int archive_import(struct store *s, FILE *in, struct archive_stats *stats, struc
     limits_default(&m.limits);
     m.limits.classes = STATE_CLASSES_MAX; /* what is stored was within some server's limits */
     m.limits.dense_classes = 8192;
+    m.limits.projects = m.limits.runs_per_project = m.limits.series_per_run = m.limits.attempts_per_run = INT32_MAX;
+    m.limits.tags_per_run = m.limits.config_keys = INT32_MAX;
     buffer_init(&m.page);
     int status = read_lines(&m);
     if (m.ingest != NULL) /* it failed within a run */

@@ -47,8 +47,9 @@ struct auth {
                        struct problem *p);
     void *context;
 
-    struct hosts hosts; /* constant */
-    bool is_required;   /* constant */
+    struct rate_limit *rate; /* constant */
+    struct hosts hosts;      /* constant */
+    bool is_required;        /* constant */
 };
 
 /* ---- the list of tokens ---- */
@@ -169,19 +170,24 @@ static bool find_hash(struct auth *a, const uint8_t hash[HASH], int64_t now, str
     return found;
 }
 
-static bool find_token(struct auth *a, const char *text, int64_t now, struct grant *out)
+static int find_token(struct auth *a, const struct request *q, const char *text, struct grant *out, struct problem *p)
 {
     uint8_t hash[HASH];
 
     if (crypto_sha256(text, strlen(text), hash) != OK)
-        return false;
+        return problem_set(p, PROBLEM_INTERNAL, NULL, "cannot hash");
     refresh(a);
-    if (find_hash(a, hash, now, out))
-        return true;
-    if (!may_look_again(a))
-        return false;
-    reload(a, true);
-    return find_hash(a, hash, now, out);
+    if (find_hash(a, hash, q->now, out))
+        return OK;
+    if (rate_limit_may_fail(a->rate, q) && may_look_again(a)) {
+        reload(a, true);
+        if (find_hash(a, hash, q->now, out))
+            return OK;
+    }
+    int rc = rate_limit_failure(a->rate, q, p);
+    return rc != OK
+               ? rc
+               : problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
 }
 
 /* ---- sessions ---- */
@@ -261,8 +267,9 @@ int auth_login(struct auth *a, const struct request *q, const char *token, char 
     if (token == NULL)
         return problem_set(p, PROBLEM_UNAUTHORIZED, NULL,
                            "send a token: as Authorization: Bearer, or {\"token\":\"...\"}");
-    if (!find_token(a, token, q->now, &grant))
-        return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
+    int rc = find_token(a, q, token, &grant, p);
+    if (rc != OK)
+        return rc;
     if (crypto_random(id, sizeof id) != OK)
         return problem_set(p, PROBLEM_INTERNAL, NULL, "no random bytes");
     crypto_hex(id, sizeof id, text);
@@ -329,9 +336,7 @@ static int find_bearer(struct auth *a, const struct request *q, struct grant *ou
 
     if (text == NULL)
         return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the Authorization header must be: Bearer TOKEN");
-    if (!find_token(a, text, q->now, out))
-        return problem_set(p, PROBLEM_UNAUTHORIZED, NULL, "the token is not valid (unknown, revoked or expired)");
-    return OK;
+    return find_token(a, q, text, out, p);
 }
 
 /* What the caller may do, by its token or, for reads, its session. */
@@ -357,6 +362,7 @@ int auth_scope(struct auth *a, struct request *q, const struct route *route, str
     int rc = find_grant(a, q, route->scope, &grant, p);
     if (rc != OK)
         return rc;
+    q->token = grant.token;
     if (grant.scope < route->scope && q->authorization != NULL)
         return problem_set(p, PROBLEM_FORBIDDEN, NULL, "this needs a token with scope %s; this one has %s",
                            SCOPE_NAME[route->scope], SCOPE_NAME[grant.scope]);
@@ -366,7 +372,7 @@ int auth_scope(struct auth *a, struct request *q, const struct route *route, str
         return problem_set(p, PROBLEM_FORBIDDEN, NULL,
                            "this is about the whole server; the token is for project %s alone", grant.project);
     q->token_project = arena_strndup(&q->arena, grant.project, strlen(grant.project));
-    return q->token_project != NULL ? OK : problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    return q->token_project != NULL ? OK : problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
 }
 
 bool auth_sees(const struct request *q, const char *project)
@@ -418,6 +424,7 @@ int auth_new(struct auth **out, const struct auth_options *options, struct probl
     pthread_mutex_init(&a->load_mutex, NULL);
     a->tokens_each = options->tokens_each;
     a->context = options->context;
+    a->rate = options->rate;
     a->misses = MISSES_MAX;
     a->misses_us = clock_monotonic_us();
     a->is_required =

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "http.h"
+#include "rate_limit.h"
 #include "routes.h"
 #include "store.h"
 
@@ -31,6 +32,7 @@ struct auth_options {
     int (*tokens_each)(void *context, int (*fn)(void *fn_context, const struct token_row *row), void *fn_context,
                        struct problem *p);
     void *context;
+    struct rate_limit *rate; /* of wrong tokens; NULL: none */
 };
 
 /** auth_new(out, options, p): reads the tokens once.  PROBLEM_STORAGE, PROBLEM_MEMORY, PROBLEM_INTERNAL, PROBLEM_INVALID (a bad host). */
@@ -48,8 +50,8 @@ bool auth_address_is_loopback(const char *address);
 int auth_host(const struct auth *a, const char *host, struct problem *p);
 /** auth_origin(q, p): no Origin, or ours; and no write that a browser says comes from another site.  PROBLEM_ORIGIN. */
 int auth_origin(const struct request *q, struct problem *p);
-/** auth_scope(a, q, route, p): does the caller's token (or, for reads, session) allow it?  Sets q->token_project.
- *  PROBLEM_UNAUTHORIZED, PROBLEM_FORBIDDEN, PROBLEM_INTERNAL (no memory). */
+/** auth_scope(a, q, route, p): does the caller's token (or, for reads, session) allow it?  Sets q->token and
+ *  q->token_project.  PROBLEM_UNAUTHORIZED, PROBLEM_FORBIDDEN, PROBLEM_RATE (too many wrong tokens), PROBLEM_INTERNAL. */
 int auth_scope(struct auth *a, struct request *q, const struct route *route, struct problem *p);
 /** auth_sees(q, project): may this caller know of the runs of the project? */
 bool auth_sees(const struct request *q, const char *project);
@@ -60,7 +62,7 @@ int auth_project(const struct request *q, const char *named, const char *place, 
 /**
  * auth_login(a, q, token, cookie, size, p): begin a session for the token (NULL: the Bearer of q).
  * cookie  the value of a Set-Cookie header.
- * Returns OK; PROBLEM_UNAUTHORIZED; PROBLEM_MEMORY, PROBLEM_INTERNAL.  The oldest session goes when there are too many.
+ * Returns OK; PROBLEM_UNAUTHORIZED; PROBLEM_RATE; PROBLEM_MEMORY, PROBLEM_INTERNAL.  The oldest session goes when there are too many.
  */
 int auth_login(struct auth *a, const struct request *q, const char *token, char *cookie, size_t size,
                struct problem *p);

@@ -8,6 +8,7 @@
  * 2. nothing is queued in the first handler call unless the connection shall close: the library closes
  *    after an answer that comes before the whole request.
  */
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,22 @@ static void resume(struct loop_mail *mail)
     struct exchange *x = (struct exchange *)(void *)((char *)mail - offsetof(struct exchange, mail));
 
     MHD_resume_connection(x->mhd);
+}
+
+void request_remote(const struct request *q, uint8_t address[16])
+{
+    const struct exchange *x = q->http;
+    const union MHD_ConnectionInfo *info =
+        x != NULL ? MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS) : NULL;
+    const struct sockaddr *from = info != NULL ? info->client_addr : NULL;
+
+    memset(address, 0, 16);
+    if (from != NULL && from->sa_family == AF_INET) {
+        address[10] = address[11] = 0xff;
+        memcpy(address + 12, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    } else if (from != NULL && from->sa_family == AF_INET6) {
+        memcpy(address, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+    }
 }
 
 void request_body_done(struct request *q)

@@ -53,6 +53,7 @@ struct request {
     /* headers that somebody reads; NULL if absent */
     const char *host, *origin, *authorization, *cookie, *sec_fetch_site;
     const char *content_type, *content_encoding, *accept, *accept_encoding, *if_none_match;
+    int64_t token;             /* the number of the caller's; 0: none is asked for, or not known yet */
     const char *token_project; /* the only project that the caller may see and touch; NULL: all */
 
     const char *body; /* whole, decompressed; borrowed from the request */
@@ -85,6 +86,9 @@ void response_header_add(struct response *r, const char *name, const char *value
 
 /** request_arg(q, name): the value of a query parameter, NULL if it was not sent. */
 const char *request_arg(const struct request *q, const char *name);
+
+/** request_remote(q, address): who is at the other end of the connection; IPv4 as ::ffff:a.b.c.d.  Zeros: unknown. */
+void request_remote(const struct request *q, uint8_t address[16]);
 
 /** request_body_done(q): the body was read and is not needed any more; its memory is given back. */
 void request_body_done(struct request *q);

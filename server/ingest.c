@@ -324,6 +324,7 @@ int ingest_start(struct ingest **out, struct store *store, const struct limits *
         free(in);
         return status;
     }
+    in->group.limits = *limits;
     bool has_mutex = pthread_mutex_init(&in->mutex, NULL) == 0;
     bool has_wake = has_mutex && init_wake(&in->wake);
     if (!has_wake || pthread_create(&in->thread, NULL, writer_main, in) != 0) {

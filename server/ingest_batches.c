@@ -145,6 +145,14 @@ static int check_attempt(struct settling *s, bool *stale)
     int status = group_find_attempt(s->g, s->run, s->record->attempt, &a, &s->job->problem);
     if (status != OK)
         return status;
+    if (a == NULL) {
+        char pointer[64] = "/attempt";
+        if (!s->job->records->is_single)
+            snprintf(pointer, sizeof pointer, "/%zu/attempt", s->record->index);
+        status = group_room_for_attempt(s->g, s->run, pointer, &s->job->problem);
+    }
+    if (status != OK)
+        return status;
     if (a == NULL)
         return group_new_attempt(s->g, s->run, s->record->attempt, &s->job->problem);
     for (const struct group_attempt *cut = s->run->cuts; cut != NULL && !*stale; cut = cut->next_cut)
@@ -186,7 +194,11 @@ static int find_series(struct settling *s, struct group_series **out)
     int status = look_up(s, kind, out);
 
     if (status == OK && *out == NULL) {
+        char pointer[320];
         status = check_name(s, kind);
+        pointer_to(s, true, pointer, sizeof pointer);
+        if (status == OK)
+            status = group_room_for_series(s->g, s->run, pointer, &s->job->problem);
         return status != OK ? status
                             : group_new_series(s->g, s->run, s->record->stage, s->measure, out, &s->job->problem);
     }
@@ -308,7 +320,8 @@ static int add_to_epochs(struct settling *s, size_t first)
     return OK;
 }
 
-static int find_or_create_run(struct settling *s)
+/* The run, or room for it.  A run that came to be within this group may be written by that. */
+static int find_run(struct settling *s)
 {
     const struct job *job = s->job;
     int status = group_find_run(s->g, job->run, &s->run, &s->job->problem);
@@ -316,17 +329,19 @@ static int find_or_create_run(struct settling *s)
     if (status == OK && s->run != NULL && !group_may_touch(job, &s->run->row))
         return group_refuse_taken(s->job);
     if (status == OK && s->run == NULL)
-        status = group_new_run(s->g, job->run, job->project, job->now, &s->run, &s->job->problem);
+        status = group_room_for_new_run(s->g, job->project != NULL ? job->project : "default", &s->job->problem);
     return status;
 }
 
 int group_settle_batches(struct group *g, struct job *job)
 {
     struct settling s = {.g = g, .job = job};
-    struct group_mark mark = group_mark(g);
 
     job->accepted = job->duplicates = job->stale = 0;
-    int status = find_or_create_run(&s);
+    int status = find_run(&s);
+    struct group_mark mark = group_mark(g); /* a run that was found may stay: it says what is stored */
+    if (status == OK && s.run == NULL)
+        status = group_new_run(g, job->run, job->project, job->now, &s.run, &job->problem);
     if (status != OK) {
         group_undo(g, mark);
         return status;
@@ -335,6 +350,8 @@ int group_settle_batches(struct group *g, struct job *job)
     bool attempts_known = s.run->attempts_known;
     int64_t last_number = s.run->last_number;
     struct group_attempt *cuts = s.run->cuts;
+    bool series_known = s.run->series_known;
+    int64_t n_series = s.run->n_series;
 
     for (size_t i = 0; i < job->records->n_records && status == OK; i++) {
         s.record = &job->records->records[i];
@@ -347,6 +364,8 @@ int group_settle_batches(struct group *g, struct job *job)
         s.run->attempts_known = attempts_known;
         s.run->last_number = last_number;
         s.run->cuts = cuts;
+        s.run->series_known = series_known;
+        s.run->n_series = n_series;
         group_undo(g, mark);
         if (adding && epoch_restore(g, mark.n_batches) != OK)
             g->broken = true;

@@ -46,6 +46,8 @@ struct group_run {
     bool attempts_known;        /* the stored attempts are nodes */
     int64_t last_number;        /* the greatest attempt number */
     struct group_attempt *cuts; /* those that made a cut, linked by next_cut */
+    bool series_known;
+    int64_t n_series; /* series_known: stored ones and those of this group */
 };
 
 struct group_attempt {
@@ -108,6 +110,7 @@ struct group_batch {
 struct group {
     struct store *store;
     struct store_conn *conn;
+    struct limits limits; /* the defaults, unless the owner sets others */
     struct arena arena;
     struct node **buckets; /* [n_buckets], a power of two */
     size_t n_buckets;
@@ -223,6 +226,20 @@ int buckets_update(struct group *g, const struct group_epoch *e, struct group_ba
 
 /** buckets_end_epoch(g, series, epoch, p): close what is left of an epoch, the series having gone on to a later one. */
 int buckets_end_epoch(struct group *g, struct group_series *series, int64_t epoch, struct problem *p);
+
+/* ---- ingest_limits.c: OK, or PROBLEM_LIMIT at the place (NULL: none) ---- */
+
+/** group_room_for_new_run(g, project, p): before a job of batches makes a run.  May flush the group: before its mark. */
+int group_room_for_new_run(struct group *g, const char *project, struct problem *p);
+/** group_room_for_run(g, project, place, p): before a run is made in, or moved to, the project.  After a flush. */
+int group_room_for_run(struct group *g, const char *project, const char *place, struct problem *p);
+/** group_room_for_series(g, run, place, p): before one is made; counts it. */
+int group_room_for_series(struct group *g, struct group_run *run, const char *place, struct problem *p);
+/** group_room_for_attempt(g, run, place, p): before one is made; the run's attempts are known. */
+int group_room_for_attempt(const struct group *g, const struct group_run *run, const char *place, struct problem *p);
+/** group_check_document(g, change, row, p): the row as the change leaves it. */
+int group_check_document(const struct group *g, const struct run_change *change, const struct run_row *row,
+                         struct problem *p);
 
 /* ---- ingest_batches.c, ingest_flush.c, ingest_run.c, ingest_rewind.c ---- */
 

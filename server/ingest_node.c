@@ -59,6 +59,7 @@ int group_init(struct group *g, struct store *store, struct problem *p)
     g->memory = (struct memory){.resize = count_resize, .context = g};
     g->state_bytes_max = STATE_BYTES_MAX;
     arena_init(&g->arena);
+    limits_default(&g->limits);
     int status = state_init(&g->one_mean, &mean, false, g->memory);
     if (status == OK)
         status = state_init(&g->one_regression, &regression, false, g->memory);

@@ -182,6 +182,8 @@ int group_settle_rewind(struct group *g, struct job *job)
         status = problem_set(p, PROBLEM_UNKNOWN_RUN, NULL, "there is no run %s", job->run);
     if (status == OK)
         status = group_find_attempt(g, run, name, &attempt, p);
+    if (status == OK && attempt == NULL)
+        status = group_room_for_attempt(g, run, "/attempt", p);
     if (status != OK) {
         group_forget(g);
         return status;

@@ -107,8 +107,13 @@ static int update(struct group *g, struct job *job, struct run_row *row)
 {
     struct problem *p = &job->problem;
     bool changed = false;
+    bool moves = job->change->project != NULL && strcmp(job->change->project, row->project) != 0;
     int status = apply(row, job, &changed, p);
 
+    if (status == OK)
+        status = group_check_document(g, job->change, row, p);
+    if (status == OK && moves)
+        status = group_room_for_run(g, row->project, "/project", p);
     if (status != OK)
         return status; /* nothing was written yet */
     row->updated_at = row->seen_at = job->now;
@@ -132,6 +137,10 @@ static int create(struct group *g, struct job *job, struct run_row *row)
     row->created_at = row->updated_at = row->seen_at = job->now;
     row->revision = 1;
     int status = apply(row, job, &changed, &job->problem);
+    if (status == OK)
+        status = group_check_document(g, job->change, row, &job->problem);
+    if (status == OK)
+        status = group_room_for_run(g, project, job->change->project != NULL ? "/project" : NULL, &job->problem);
     if (status != OK)
         return status;
     status = write_or_break(g, store_write_run(g->store, row, &job->problem));

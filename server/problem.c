@@ -33,6 +33,8 @@ static const struct problem_kind KINDS[] = {
     {PROBLEM_UNKNOWN_AVERAGE, 422, "unknown-average", "The metric has no such average"},
     {PROBLEM_STATE_LACKS, 422, "state-lacks", "What is stored cannot give this metric"},
     {PROBLEM_STAGE_NEEDED, 422, "stage-needed", "The run has several stages"},
+    {PROBLEM_LIMIT, 422, "limit-reached", "There are as many as a limit allows"},
+    {PROBLEM_RATE, 429, "too-many-requests", "The caller has sent too much in too short a time"},
     {PROBLEM_URI_TOO_LONG, 414, "uri-too-long", "The address is too long"},
     {PROBLEM_HEADERS, 431, "headers-too-large", "The headers are too large"},
     {PROBLEM_INTERNAL, 500, "internal", "The server failed"},

@@ -44,7 +44,10 @@ enum problem_code {
     PROBLEM_STOPPING = STATUS_SERVER - 28,       /* 503 stopping: the server drains */
     PROBLEM_STORAGE_FULL = STATUS_SERVER - 29,   /* 503 storage-full: the disk has too little room; Retry-After */
     PROBLEM_MEMORY = STATUS_SERVER - 30,         /* 503 out-of-memory: Retry-After; a write may have been stored */
-    PROBLEM_LAST = STATUS_SERVER - 30
+    PROBLEM_RATE = STATUS_SERVER - 31,           /* 429 too-many-requests: of this caller; Retry-After */
+    PROBLEM_LIMIT =
+        STATUS_SERVER - 32, /* 422 limit-reached: so many runs, series, ... are allowed; detail names the limit */
+    PROBLEM_LAST = STATUS_SERVER - 32
 };
 
 enum { PROBLEM_PLACES_MAX = 8 };

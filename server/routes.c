@@ -8,6 +8,7 @@
 
 #include "app.h"
 #include "auth.h"
+#include "rate_limit.h"
 #include "record.h"
 #include "routes.h"
 
@@ -213,6 +214,8 @@ int route_check(struct request *q, struct problem *p)
             rc = auth_origin(q, p);
         if (rc == OK)
             rc = auth_scope(q->app->auth, q, q->route, p);
+        if (rc == OK && q->route->scope > SCOPE_PUBLIC)
+            rc = rate_limit_request(q->app->rate, q, p);
     }
     return rc == OK ? check_args(q, p) : rc;
 }

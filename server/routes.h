@@ -46,7 +46,7 @@ const char *method_name(enum method method); /* "GET", ...; "" for those that no
  *  methods of the path, in the arena. */
 const struct route *route_find(enum method method, struct request *q, const char **allow, struct problem *p);
 
-/** route_check(q, p): host, origin, token, query parameters, in this order.  Called once the headers are in. */
+/** route_check(q, p): host, origin, token, rate, query parameters, in this order.  Called once the headers are in. */
 int route_check(struct request *q, struct problem *p);
 
 /* ---- handlers, one file a noun ---- */

@@ -18,6 +18,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "query_step_mean.h"
+#include "rate_limit.h"
 #include "serve.h"
 #include "store.h"
 
@@ -60,6 +61,9 @@ static int start(struct server *s, const struct options *o, struct problem *p)
     if (rc == OK)
         rc = store_reader_open(s->app.store, &s->token_reader, p);
     if (rc == OK)
+        rc = rate_limit_new(&s->app.rate, &s->app.limits, p);
+    auth.rate = s->app.rate;
+    if (rc == OK)
         rc = auth_new(&s->app.auth, &auth, p);
     if (rc == OK)
         rc = check_tokens(s, o, p);
@@ -83,6 +87,7 @@ static bool stop(struct server *s)
         ingest_stop(s->app.ingest);
     step_cache_free(s->app.step_cache);
     auth_free(s->app.auth);
+    rate_limit_free(s->app.rate);
     if (s->token_reader != NULL)
         store_reader_close(s->token_reader);
     if (s->app.store != NULL)

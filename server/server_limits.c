@@ -32,6 +32,15 @@ static const struct limit LIMITS[] = {
     LIMIT(request_deadline_s, 30, 1, 3600),
     LIMIT(queue_bytes, 64 * MIB, 1024, 16384 * MIB),
     LIMIT(points, 10000, 1, 1000000),
+    LIMIT(requests_per_s, 0, 0, 1000000),
+    LIMIT(records_per_s, 0, 0, 1000000000),
+    LIMIT(auth_failures_per_min, 300, 0, 1000000),
+    LIMIT(projects, 10000, 1, INT32_MAX),
+    LIMIT(runs_per_project, 1000000, 1, INT32_MAX),
+    LIMIT(series_per_run, 10000, 1, INT32_MAX),
+    LIMIT(attempts_per_run, 10000, 1, INT32_MAX),
+    LIMIT(tags_per_run, 1000, 1, INT32_MAX),
+    LIMIT(config_keys, 10000, 1, INT32_MAX),
 };
 
 enum { N_LIMITS = sizeof LIMITS / sizeof LIMITS[0] };

@@ -17,6 +17,17 @@ struct limits {
     int64_t request_deadline_s;  /* 30 */
     int64_t queue_bytes;         /* 64 MiB */
     int64_t points;              /* 10,000 */
+    /* of one caller (rate_limit.h); 0: none */
+    int64_t requests_per_s;        /* 0 */
+    int64_t records_per_s;         /* 0 */
+    int64_t auth_failures_per_min; /* 300 */
+    /* how many there may be; beyond it PROBLEM_LIMIT */
+    int64_t projects;         /* 10,000: with a run in them */
+    int64_t runs_per_project; /* 1,000,000 */
+    int64_t series_per_run;   /* 10,000 */
+    int64_t attempts_per_run; /* 10,000 */
+    int64_t tags_per_run;     /* 1,000 */
+    int64_t config_keys;      /* 10,000: of a run's config, at every depth */
 };
 
 void limits_default(struct limits *l);

@@ -211,6 +211,12 @@ int run_row_own(struct run_row *r, struct problem *p);
 /** Projects with a visible run, by name; runs as store_runs_count(). */
 int store_projects_each(struct store_conn *c, int (*fn)(void *context, const char *project, int64_t runs),
                         void *context, struct problem *p);
+/** How many visible runs the project holds; found: there is such a project, with a run in it or not. */
+int store_project_find(struct store_conn *c, const char *project, int64_t *runs, bool *found, struct problem *p);
+/** How many projects there are, with a run in them or not. */
+int store_projects_count(struct store_conn *c, int64_t *out, struct problem *p);
+/** Remove the projects that no run is in. */
+int store_write_projects_prune(struct store *s, struct problem *p);
 /** A number that changes whenever any run or project changes (created, written, hidden): the ETag of lists. */
 int store_generation(struct store_conn *c, int64_t *out, struct problem *p);
 
@@ -230,6 +236,7 @@ int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context
                       void *context, struct problem *p); /* by stage, name, then kind */
 int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, enum kind kind,
                       struct series_row *out, bool *found, struct problem *p);
+int store_series_count(struct store_conn *c, int64_t run, int64_t *out, struct problem *p);
 /** Insert (row->series == 0: set) or write batches, samples, epochs, last_epoch, last_step. */
 int store_write_series(struct store *s, struct series_row *row, struct problem *p);
 int store_write_series_delete(struct store *s, int64_t run, int64_t series, struct problem *p);

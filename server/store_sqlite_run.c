@@ -148,6 +148,48 @@ int store_projects_each(struct store_conn *c, int (*fn)(void *context, const cha
     return answer == STORE_STOP ? OK : answer;
 }
 
+int store_project_find(struct store_conn *c, const char *project, int64_t *runs, bool *found, struct problem *p)
+{
+    struct sql q;
+    bool row = false;
+
+    sql_begin(&q, c, "find a project and its runs", "SELECT runs FROM project WHERE name = ?1");
+    sql_text(&q, project);
+    int status = sql_step(&q, &row, p);
+    if (status == OK) {
+        *found = row;
+        *runs = row ? sql_column_int(&q, 0) : 0;
+    }
+    sql_end(&q);
+    return status;
+}
+
+int store_projects_count(struct store_conn *c, int64_t *out, struct problem *p)
+{
+    struct sql q;
+    bool row = false;
+
+    sql_begin(&q, c, "count the projects", "SELECT count(*) FROM project");
+    int status = sql_step(&q, &row, p);
+    if (status == OK)
+        *out = row ? sql_column_int(&q, 0) : 0;
+    sql_end(&q);
+    return status;
+}
+
+int store_write_projects_prune(struct store *s, struct problem *p)
+{
+    struct sql q;
+    int status = store_writing(s, p);
+
+    if (status != OK)
+        return status;
+    /* a deleted run names its project until its rows are gone */
+    sql_begin(&q, &s->writer, "remove empty projects",
+              "DELETE FROM project WHERE runs = 0 AND project NOT IN (SELECT project FROM run WHERE hidden = 1)");
+    return sql_run(&q, p);
+}
+
 int store_generation(struct store_conn *c, int64_t *out, struct problem *p)
 {
     struct sql q;

@@ -45,6 +45,20 @@ int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context
     return answer == STORE_STOP ? OK : answer;
 }
 
+int store_series_count(struct store_conn *c, int64_t run, int64_t *out, struct problem *p)
+{
+    struct sql q;
+    bool row = false;
+
+    sql_begin(&q, c, "count the series of a run", "SELECT count(*) FROM series WHERE run = ?1");
+    sql_int(&q, run);
+    int status = sql_step(&q, &row, p);
+    if (status == OK)
+        *out = row ? sql_column_int(&q, 0) : 0;
+    sql_end(&q);
+    return status;
+}
+
 int store_series_find(struct store_conn *c, int64_t run, const char *stage, const char *name, enum kind kind,
                       struct series_row *out, bool *found, struct problem *p)
 {

@@ -14,7 +14,7 @@ RANK = {"open": 0, "public": 0, "read": 1, "write": 2, "admin": 3}
 
 class Tokens(ApiTest):
     """On loopback, tokens are asked for once --allow-host says that a proxy may stand in front."""
-    options = ("--allow-host", "tally.example")
+    options = ("--allow-host", "tally.example", "--limit", "auth_failures_per_min=0")
 
     @classmethod
     def setUpClass(cls):

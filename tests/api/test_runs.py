@@ -228,7 +228,8 @@ class Catalogue(ApiTest):
     def test_limits_are_the_documented_ones(self):
         self.assertEqual(self.server.get("/api/v1/limits").json(), {
             "body_bytes": 16 << 20, "records_per_request": 10000, "classes": 4096, "dense_classes": 1024, "connections": 8192, "header_bytes": 16384,
-            "header_deadline_s": 10, "request_deadline_s": 30, "queue_bytes": 64 << 20, "points": 10000})
+            "header_deadline_s": 10, "request_deadline_s": 30, "queue_bytes": 64 << 20, "points": 10000, "requests_per_s": 0, "records_per_s": 0, "auth_failures_per_min": 300,
+            "projects": 10000, "runs_per_project": 1000000, "series_per_run": 10000, "attempts_per_run": 10000, "tags_per_run": 1000, "config_keys": 10000})
 
     def test_health(self):
         for path in ("/healthz", "/readyz"):
