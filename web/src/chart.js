@@ -1,6 +1,6 @@
 // One chart of one metric, drawn with uPlot.
 //
-// createChart(element, options) -> {update(data), moveCursor(delta), leave(), zoomAt(factor), picture(title), svg(title), destroy()}
+// createChart(element, options) -> {update(data), moveCursor(delta), leave(), zoomAt(factor), svg(title, legend), destroy()}
 // options: {unit, bounds, kind, log, onRead, onZoom, onReset}.  kind: of the axis (axis.js).
 // onRead(read, left) is told what stands under the cursor (series.js readAt) and where, in px; null when it leaves.
 // onZoom(low, high) asks for a zoom to positions, onScale(factor, centre) for one around a position or null.
@@ -10,7 +10,7 @@
 // something is painted, so that a change between light and dark needs a redraw only.  The chart fills its element,
 // whose size the style sheet sets.
 
-import { axesOf, colour, DRAG_MIN_PX, fontOf, keepUp, pictureOf, svgOf } from './chart_parts.js';
+import { axesOf, colour, DRAG_MIN_PX, fontOf, keepUp, svgOf } from './chart_parts.js';
 import { readAt, xRange, yRange } from './series.js';
 
 const { uPlot } = globalThis;
@@ -31,37 +31,49 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         return [next.shown, ...COLUMNS.map(name => next.columns[name])];
     }
 
-    // faint lines where epochs begin, numbered above the plot while there is room
-    function drawEpochs(u) {
+    // where epochs begin within what is shown, numbered while there is room: [{at, text, isFirst}]
+    function epochMarks(u) {
         const { spans } = data;
         if (spans.length < 2 || spans.length > EPOCH_MARKS_MAX)
-            return;
+            return [];
+        const { ctx, bbox } = u;
+        const ratio = uPlot.pxRatio;
+        ctx.font = fontOf(element, 11 * ratio);
+        let free = -Infinity; // where the last label ended
+        return spans.flatMap(span => {
+            const at = data.axis.forward(span.start);
+            const left = u.valToPos(at, 'x', true);
+            if (left < bbox.left - 1 || left > bbox.left + bbox.width)
+                return [];
+            const text = free === -Infinity ? `epoch ${span.epoch}` : String(span.epoch);
+            const { width } = ctx.measureText(text);
+            const isFree = left > free + 10 * ratio && left + width < bbox.left + bbox.width;
+            if (isFree)
+                free = left + width;
+            return [{ at, text: isFree ? text : '', isFirst: span === spans[0] }];
+        });
+    }
+
+    // faint lines where epochs begin
+    function drawEpochs(u) {
         const { ctx, bbox } = u;
         const ratio = uPlot.pxRatio;
         ctx.save();
+        const marks = epochMarks(u);
         ctx.strokeStyle = css('--chart-epoch-mark');
         ctx.fillStyle = css('--text-muted');
-        ctx.font = fontOf(element, 11 * ratio);
         ctx.textAlign = 'left';
         ctx.textBaseline = 'bottom';
         ctx.lineWidth = ratio;
-        let free = -Infinity; // where the last label ended
-        for (const span of spans) {
-            const left = Math.round(u.valToPos(data.axis.forward(span.start), 'x', true)) + ratio / 2;
-            if (left < bbox.left - 1 || left > bbox.left + bbox.width)
-                continue;
-            if (span !== spans[0]) {
+        for (const { at, text, isFirst } of marks) {
+            const left = Math.round(u.valToPos(at, 'x', true)) + ratio / 2;
+            if (!isFirst) {
                 ctx.beginPath();
                 ctx.moveTo(left, bbox.top);
                 ctx.lineTo(left, bbox.top + bbox.height);
                 ctx.stroke();
             }
-            const label = free === -Infinity ? `epoch ${span.epoch}` : String(span.epoch);
-            const width = ctx.measureText(label).width;
-            if (left > free + 10 * ratio && left + width < bbox.left + bbox.width) {
-                ctx.fillText(label, left, bbox.top - 3 * ratio);
-                free = left + width;
-            }
+            ctx.fillText(text, left, bbox.top - 3 * ratio);
         }
         ctx.restore();
     }
@@ -151,16 +163,18 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         zoomAt(factor) {
             onScale(factor, plot.cursor.left >= 0 ? positionAt(plot.cursor.left) : null);
         },
-        /** What is painted, on a ground and under a title: a canvas. */
-        picture(title) {
-            return pictureOf(element, plot.ctx.canvas, uPlot.pxRatio, title);
-        },
-        /** The same as SVG text. */
-        svg(title) {
+        /** The same as SVG text.  legend: [{kind, text}], kinds of the swatches. */
+        svg(title, legend) {
+            const keys = {
+                step: { stroke: css('--series-step'), width: 1.25 }, epoch: { stroke: css('--series-epoch'), width: 3 },
+                mean: { stroke: css('--series-mean'), width: 2, dash: [7, 5] }, mark: { stroke: css('--mark') },
+                band: { fill: css('--series-step-band') }, interval: { fill: css('--series-epoch-band') }
+            };
             return svgOf(element, plot, uPlot.pxRatio, title, {
-                bands: [{ upper: 2, lower: 1, fill: css('--series-step-band') }, { upper: 4, lower: 3, fill: css('--series-epoch-band'), isStairs: true }],
-                lines: [{ column: 5, stroke: css('--series-step'), width: 1.25 }, { column: 6, stroke: css('--series-mean'), width: 2, dash: [7, 5], isStairs: true },
-                    { column: 7, stroke: css('--series-epoch'), width: 3, isStairs: true }]
+                epochs: epochMarks(plot), marks: data.marks.map(at => ({ at: data.axis.forward(at), stroke: css('--mark') })),
+                bands: [{ upper: 2, lower: 1, ...keys.band }, { upper: 4, lower: 3, ...keys.interval, isStairs: true }],
+                lines: [{ column: 5, ...keys.step }, { column: 6, ...keys.mean, isStairs: true }, { column: 7, ...keys.epoch, isStairs: true }],
+                legend: legend.map(({ kind, text }) => ({ text, ...keys[kind] }))
             });
         },
         leave() {

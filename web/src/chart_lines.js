@@ -1,13 +1,14 @@
 // Many lines over one x, drawn with uPlot: the chart of a comparison.
 //
 // createLines(element, {unit, log, kind, onRead, onZoom, onScale, onReset}) -> {update(data), move(steps, lines), zoomAt(factor),
-// leave(), picture(title), svg(title), destroy()}
+// leave(), svg(title), destroy()}
 // data: {x, lines: [{name, values, colour: 0 .. 7, dash, width, alpha}], from, to}: the zoom, '' for an open end.
 // onRead({i, line, left}) is told the entry and the line under the cursor; null when it leaves.
 //
 // The line under the cursor is drawn on a canvas above the plot, so that a sweep across 200 lines paints one of them.
 
-import { axesOf, colour, DRAG_MIN_PX, keepUp, LINE_COLOURS, pictureOf, svgOf } from './chart_parts.js';
+import { axesOf, colour, DRAG_MIN_PX, keepUp, LINE_COLOURS, svgOf } from './chart_parts.js';
+import { shortName } from './svg_picture.js';
 import { linesRange, nearestLine, valueNear } from './compare_model.js';
 
 const { uPlot } = globalThis;
@@ -136,10 +137,13 @@ export function createLines(element, { unit, log, kind, onRead, onZoom, onScale,
         leave() {
             tell(null);
         },
-        picture: title => pictureOf(element, plot.ctx.canvas, uPlot.pxRatio, title),
-        svg: title => svgOf(element, plot, uPlot.pxRatio, title, {
-            spanGaps: true, lines: data.lines.map((l, i) => ({ column: i + 1, stroke: palette[l.colour], width: l.width, dash: l.dash }))
-        }),
+        svg: title => {
+            const keys = data.lines.map(l => ({ stroke: palette[l.colour], width: l.width, dash: l.dash, alpha: l.alpha }));
+            return svgOf(element, plot, uPlot.pxRatio, title, {
+                spanGaps: true, lines: keys.map((key, i) => ({ ...key, column: i + 1 })),
+                legend: data.lines.map((l, i) => ({ ...keys[i], width: 3, text: shortName(l.name) }))
+            });
+        },
         destroy() {
             stop();
             plot?.destroy();

@@ -70,7 +70,7 @@ export function ChartPanel({ title, note, data, unit, bounds, size, epochName = 
             <h2 dir="auto">${title}</h2>${note && html`<span class="muted">${note}</span>`}
             <${Position} read=${read.read} data=${data} />
             <${More} name=${title} paths=${[['steps', paths.steps], ['epochs', paths.epochs]]}
-                asTable=${asTable} onTable=${() => setAsTable(!asTable)} picture=${asTable ? null : () => chart.current.picture(title)} svg=${asTable ? null : () => chart.current.svg(title)} />
+                asTable=${asTable} onTable=${() => setAsTable(!asTable)} svg=${asTable ? null : () => chart.current.svg(title, legendOf(data, epochName))} />
         </figcaption>
         ${asTable ? html`<${StepsTable} title=${title} data=${data} unit=${unit} />`
             : html`<div class="plot" tabindex="0" role="img" aria-label=${spoken(title, data, unit)} onKeyDown=${keys}>
@@ -112,21 +112,26 @@ function Tip({ read, left, data, unit, element }) {
 
 const AXIS_NAMES = { epoch: 'epoch', samples: 'samples seen', relative: 'time since the start', time: 'wall time' };
 
+// what is drawn, and what it is called: [{kind, text}]
+function legendOf(data, epochName) {
+    const { width } = data.steps;
+    const steps = (width > 1 ? `steps, ${integer(width)} at a time` : 'step') + (data.view.window ? `, over the last ${integer(data.view.window)} steps` : '');
+    return [{ kind: 'step', text: steps }, data.has.band && { kind: 'band', text: 'min to max of the batches' }, { kind: 'epoch', text: epochName },
+        data.has.interval && { kind: 'interval', text: '95\u00a0% interval' }, data.has.mean && { kind: 'mean', text: 'mean of the steps' },
+        data.marks.length > 0 && { kind: 'mark', text: 'steps of the finding' }].filter(Boolean);
+}
+
 function Legend({ data, read, unit, epochName }) {
     const span = read ? read.span : data.spans[data.spans.length - 1];
     const value = v => inUnit(v, unit);
-    const band = read && read.min !== null && read.max > read.min ? ` (${value(read.min)} to ${value(read.max)})` : '';
-    const entry = (kind, name, text) => html`<li><span class="swatch swatch-${kind}" aria-hidden="true"></span>${name}${text && html`<b>${text}</b>`}</li>`;
-    const { width } = data.steps;
-    const name = (width > 1 ? `steps, ${integer(width)} at a time` : 'step') + (data.view.window ? `, over the last ${integer(data.view.window)} steps` : '');
+    const values = {
+        step: read ? value(read.value) + (read.min !== null && read.max > read.min ? ` (${value(read.min)} to ${value(read.max)})` : '') : '',
+        epoch: span ? value(span.value) : MISSING, mean: span ? value(span.mean) : MISSING,
+        interval: span && span.low !== null ? `${value(span.low)} to ${value(span.high)}` : ''
+    };
     const axis = AXIS_NAMES[data.axis.kind] ?? (data.steps.x_from === 'counted' ? 'steps of all epochs' : 'step');
     return html`<ul class="legend">
-        ${entry('step', name, read ? value(read.value) + band : '')}
-        ${data.has.band && entry('band', 'min to max of the batches', '')}
-        ${entry('epoch', epochName, span ? value(span.value) : MISSING)}
-        ${data.has.interval && entry('interval', '95 % interval', span && span.low !== null ? `${value(span.low)} to ${value(span.high)}` : '')}
-        ${data.has.mean && entry('mean', 'mean of the steps', span ? value(span.mean) : MISSING)}
-        ${data.marks.length > 0 && entry('mark', 'steps of the finding', '')}
+        ${legendOf(data, epochName).map(({ kind, text }) => html`<li key=${kind}><span class="swatch swatch-${kind}" aria-hidden="true"></span>${text}${values[kind] && html`<b>${values[kind]}</b>`}</li>`)}
         <li class="axis-name">x: ${axis}</li>
     </ul>`;
 }

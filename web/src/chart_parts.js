@@ -1,4 +1,4 @@
-// What the charts have in common: labels of the axes, colours, and a painted picture of a plot.
+// What the charts have in common: labels of the axes, colours, and a drawing of a plot.
 
 import { stairs, svgPicture } from './svg_picture.js';
 import { clock, compact, number, span as spanOfTime } from './format.js';
@@ -58,22 +58,6 @@ export function axesOf(element, { kind, unit, log }) {
     ];
 }
 
-/** What a plot's canvas shows, on a ground and under a title: a canvas. */
-export function pictureOf(element, canvas, ratio, title) {
-    const head = 34 * ratio;
-    const out = document.createElement('canvas');
-    out.width = canvas.width;
-    out.height = canvas.height + head;
-    const ctx = out.getContext('2d');
-    ctx.fillStyle = colour(element, '--surface');
-    ctx.fillRect(0, 0, out.width, out.height);
-    ctx.fillStyle = colour(element, '--text');
-    ctx.font = `600 ${fontOf(element, 15 * ratio)}`;
-    ctx.fillText(title, 14 * ratio, 22 * ratio, out.width - 28 * ratio);
-    ctx.drawImage(canvas, 0, head);
-    return out;
-}
-
 /** Keep a plot as large as its element, and paint it anew when the colours change: returns the end of it. */
 export function keepUp(element, plotOf) {
     const repaint = () => plotOf()?.redraw(false, true);
@@ -98,9 +82,9 @@ export function groundColours(element) {
 
 /**
  * The plot as SVG text.  lines: [{column, stroke, width, dash, isStairs}], bands: [{upper, lower (columns), fill, isStairs}], columns of plot.data.
- * spanGaps: lines go on over null.
+ * spanGaps: lines go on over null.  epochs: [{at, text}], marks: [{at, stroke}], at in values of x.  legend: of svgPicture().
  */
-export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps = false }) {
+export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps = false, epochs = [], marks = [], legend }) {
     const head = 34;
     const box = { left: plot.bbox.left / ratio, top: plot.bbox.top / ratio + head, width: plot.bbox.width / ratio, height: plot.bbox.height / ratio };
     const [xs] = plot.data;
@@ -119,8 +103,9 @@ export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps
     const ticks = (axis, at) => (axis._splits ?? []).map((v, i) => ({ at: at(v), text: axis._values?.[i] ?? '' })).filter(t => t.text !== '');
     return svgPicture({
         width: plot.width, height: plot.height + head, title, font: getComputedStyle(element).fontFamily, box,
-        colours: groundColours(element),
+        colours: groundColours(element), legend,
         xTicks: ticks(plot.axes[0], x), yTicks: ticks(plot.axes[1], y),
+        epochs: epochs.map(e => ({ ...e, at: x(e.at) })), marks: marks.map(m => ({ ...m, at: x(m.at) })),
         bands: bands.map(b => ({ fill: b.fill, upper: points(b.upper, b.isStairs).filter(Boolean), lower: points(b.lower, b.isStairs).filter(Boolean) })),
         lines: lines.map(l => ({ ...l, points: points(l.column, l.isStairs) }))
     });

@@ -86,7 +86,7 @@ export function CompareChart({ data }) {
             <h2 dir="auto">${data.title}</h2><span class="muted">${plural(lines.filter(l => l.id).length, 'run')}, ${data.stage}</span>
             <${Position} read=${read} x=${x} kind=${kind} width=${data.lines.width} />
             <${More} name="${data.title} of ${data.ids.length} runs" paths=${paths} asTable=${asTable} onTable=${swap}
-                picture=${asTable ? null : () => chart.current.picture(data.title)} svg=${asTable ? null : () => chart.current.svg(data.title)} />
+                svg=${asTable ? null : () => chart.current.svg(data.title)} />
         </figcaption>
         ${asTable ? html`<${LinesTable} data=${data} lines=${lines} kind=${kind} />`
             : html`<div class="plot" tabindex="0" role="img" aria-label=${spoken(data, lines, x)} onKeyDown=${keys}>

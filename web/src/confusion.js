@@ -1,5 +1,7 @@
 // A confusion matrix as the page shows it.  Pure.
 
+import { difference, integer } from './format.js';
+
 /**
  * readMatrix(answer) -> {n, cells: [{target, predicted, count}], targets: [n], predictions: [n], total}: the sums of the
  * rows and the columns beside the cells that are not 0.
@@ -43,6 +45,9 @@ export function valueOf(matrix, cell, norm) {
         return cell.count;
     return cell.count / (norm === 'true' ? matrix.targets[cell.target] : matrix.predictions[cell.predicted]);
 }
+
+/** The text of a cell: a count, per cent without their sign, or points. */
+export const cellText = (value, norm) => norm === 'counts' ? integer(value) : norm === 'change' ? difference(value, 'percent').replace('\u00a0points', '') : (value * 100).toFixed(value < 0.0995 ? 1 : 0);
 
 /** How strongly a cell is coloured, 0 .. 1: the root, so that rare confusions are seen beside a full diagonal. */
 export function strengths(matrix, norm) {

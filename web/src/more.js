@@ -5,6 +5,7 @@ import { usePlace } from './hooks.js';
 import { getCommand } from './curl.js';
 
 const SAID_MS = 2000;
+const PNG_SCALE = 2;
 
 function save(url, name) {
     const link = document.createElement('a');
@@ -15,11 +16,23 @@ function save(url, name) {
 
 const fileName = text => text.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^-+|-+$/g, '') || 'tally';
 
+// An SVG text as PNG, sharp on a fine screen: the drawing, painted by the browser.
+async function pngOf(svg) {
+    const image = new Image();
+    image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+    await image.decode();
+    const canvas = document.createElement('canvas');
+    canvas.width = image.width * PNG_SCALE;
+    canvas.height = image.height * PNG_SCALE;
+    canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise(resolve => canvas.toBlob(resolve, 'image/png'));
+}
+
 /**
- * name: of what is shown.  paths: [[word, path]], the questions behind it; csv: which of them has a CSV (all).
- * asTable, onTable: shown where there is a table to switch to.  picture: gives a canvas, or null; svg: gives a text.
+ * name: of what is shown.  paths: [[word, path]], the questions behind it; csv: do they have a CSV?
+ * asTable, onTable: shown where there is a table to switch to.  svg(): gives the text of a drawing; null: there is none now.
  */
-export function More({ name, paths, csv = true, asTable, onTable, picture, svg }) {
+export function More({ name, paths, csv = true, asTable, onTable, svg }) {
     const { signedIn } = usePlace();
     const [said, say] = useState('');
     const box = useRef(null);
@@ -44,15 +57,19 @@ export function More({ name, paths, csv = true, asTable, onTable, picture, svg }
         setTimeout(() => say(''), SAID_MS);
         close();
     };
-    const png = () => {
-        save(picture().toDataURL('image/png'), `${fileName(name)}.png`);
-        close();
-    };
-    const saveSvg = () => {
-        const url = URL.createObjectURL(new Blob([svg()], { type: 'image/svg+xml' }));
-        save(url, `${fileName(name)}.svg`);
+    const saveBlob = (blob, ending) => {
+        const url = URL.createObjectURL(blob);
+        save(url, `${fileName(name)}.${ending}`);
         setTimeout(() => URL.revokeObjectURL(url), SAID_MS);
         close();
+    };
+    const saveSvg = () => saveBlob(new Blob([svg()], { type: 'image/svg+xml' }), 'svg');
+    const savePng = async () => {
+        try {
+            saveBlob(await pngOf(svg()), 'png');
+        } catch {
+            say('This browser cannot paint a picture that large. The drawing (SVG) is there.');
+        }
     };
     const many = paths.length > 1;
     const withFormat = path => `${path}${path.includes('?') ? '&' : '?'}format=csv`;
@@ -62,8 +79,7 @@ export function More({ name, paths, csv = true, asTable, onTable, picture, svg }
             ${onTable && html`<button type="button" onClick=${() => { onTable(); close(); }}>${asTable ? 'Show as a chart' : 'Show as a table'}</button>`}
             ${paths.map(([word, path]) => html`<button type="button" key=${word} onClick=${() => copy(path)}>Copy as curl${many && `: ${word}`}</button>`)}
             ${csv && paths.map(([word, path]) => html`<a key=${word} href=${withFormat(path)} download=${`${fileName(`${name} ${word}`)}.csv`} onClick=${close}>CSV${many && `: ${word}`}</a>`)}
-            ${picture && html`<button type="button" onClick=${png}>Picture (PNG)</button>`}
-            ${svg && html`<button type="button" onClick=${saveSvg}>Drawing (SVG)</button>`}
+            ${svg && html`<button type="button" onClick=${savePng}>Picture (PNG)</button><button type="button" onClick=${saveSvg}>Drawing (SVG)</button>`}
             <span role="status" class="more-said">${said}</span>
         </div>
     </details>`;

@@ -5,6 +5,7 @@ import { path, runPath } from './app_api.js';
 import { useAnswer, usePlace } from './hooks.js';
 import { Link } from './parts.js';
 import { ChartPanel } from './chart_panel.js';
+import { VirtualTable } from './virtual.js';
 import { Ranks } from './run_ranks.js';
 import { Card, Findings } from './run_card.js';
 import { ChartMenus } from './run_menus.js';
@@ -15,7 +16,7 @@ import { explain } from './explain.js';
 import { meanSelector, metricTitle, unitOf } from './catalogue.js';
 import { difference, integer, inUnit, plural } from './format.js';
 
-const EPOCH_ROWS = 200;
+const EPOCH_ROW_PX = 33;
 const DIAGNOSIS_MS = 10000; // one scan of the epoch: not with every batch of a live run
 
 export function Charts({ data }) {
@@ -86,32 +87,28 @@ function nonfinite(epochs, selector) {
 }
 
 function Epochs({ epochs, chosen, unit }) {
-    const rows = epochs.slice(-EPOCH_ROWS).reverse();
+    const rows = useMemo(() => epochs.slice().reverse(), [epochs]);
     const withInterval = rows.some(e => typeof e.metrics[chosen.selector]?.low === 'number');
     const withMean = rows.some(e => e.metrics[chosen.selector]?.mean_of_steps !== undefined);
+    const head = html`<thead><tr>
+        <th scope="col" class="numeric">Epoch</th><th scope="col" class="numeric">Steps</th><th scope="col" class="numeric">Samples</th>
+        <th scope="col" class="numeric">${metricTitle(chosen)}</th>
+        ${withInterval && html`<th scope="col" class="numeric">95\u00a0% interval</th>`}
+        ${withMean && html`<th scope="col" class="numeric">Mean of the steps</th><th scope="col" class="numeric">Gap</th>`}
+    </tr></thead>`;
+    const row = e => {
+        const m = e.metrics[chosen.selector] ?? {};
+        const gap = typeof m.mean_of_steps === 'number' && typeof m.value === 'number' ? m.mean_of_steps - m.value : null;
+        return html`<tr key=${e.epoch}>
+            <th scope="row" class="numeric">${integer(e.epoch)}</th><td class="numeric">${integer(e.steps)}</td><td class="numeric">${integer(e.samples)}</td>
+            <td class="numeric"><data value=${m.value ?? ''}><b>${inUnit(m.value, unit)}</b></data></td>
+            ${withInterval && html`<td class="numeric muted">${typeof m.low === 'number' ? `${inUnit(m.low, unit)} to ${inUnit(m.high, unit)}` : '\u2013'}</td>`}
+            ${withMean && html`<td class="numeric"><data value=${m.mean_of_steps ?? ''}>${inUnit(m.mean_of_steps, unit)}</data></td>
+                <td class="numeric">${difference(gap, unit)}</td>`}
+        </tr>`;
+    };
     return html`<section>
         <h2>Epochs</h2>
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Epochs">
-            <table>
-                <thead><tr>
-                    <th scope="col" class="numeric">Epoch</th><th scope="col" class="numeric">Steps</th><th scope="col" class="numeric">Samples</th>
-                    <th scope="col" class="numeric">${metricTitle(chosen)}</th>
-                    ${withInterval && html`<th scope="col" class="numeric">95\u00a0% interval</th>`}
-                    ${withMean && html`<th scope="col" class="numeric">Mean of the steps</th><th scope="col" class="numeric">Gap</th>`}
-                </tr></thead>
-                <tbody>${rows.map(e => {
-                    const m = e.metrics[chosen.selector] ?? {};
-                    const gap = typeof m.mean_of_steps === 'number' && typeof m.value === 'number' ? m.mean_of_steps - m.value : null;
-                    return html`<tr key=${e.epoch}>
-                        <th scope="row" class="numeric">${integer(e.epoch)}</th><td class="numeric">${integer(e.steps)}</td><td class="numeric">${integer(e.samples)}</td>
-                        <td class="numeric"><data value=${m.value ?? ''}><b>${inUnit(m.value, unit)}</b></data></td>
-                        ${withInterval && html`<td class="numeric muted">${typeof m.low === 'number' ? `${inUnit(m.low, unit)} to ${inUnit(m.high, unit)}` : '\u2013'}</td>`}
-                        ${withMean && html`<td class="numeric"><data value=${m.mean_of_steps ?? ''}>${inUnit(m.mean_of_steps, unit)}</data></td>
-                            <td class="numeric">${difference(gap, unit)}</td>`}
-                    </tr>`;
-                })}</tbody>
-            </table>
-        </div>
-        ${epochs.length > rows.length && html`<p class="muted">The last ${rows.length} of ${plural(epochs.length, 'epoch')}.</p>`}
+        <${VirtualTable} label="Epochs" className="lines-table epochs-table" head=${head} rows=${rows} row=${row} rowHeight=${EPOCH_ROW_PX} columns=${4 + (withInterval ? 1 : 0) + (withMean ? 2 : 0)} />
     </section>`;
 }

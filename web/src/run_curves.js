@@ -72,7 +72,7 @@ function Figure({ figure, lines, area, epoch, question, thresholds }) {
     };
     return html`<figure class="chart curve">
         <figcaption><h2>${figure.name}</h2><span class="muted">${figure.word}</span>
-            <${More} name=${figure.name} paths=${[['curves', question]]} csv=${false} asTable=${asTable} onTable=${() => setAsTable(!asTable)}
+            <${More} name=${figure.name} paths=${[['curves', question]]} asTable=${asTable} onTable=${() => setAsTable(!asTable)}
                 svg=${asTable ? null : () => squareSvg(`${figure.name}, epoch ${epoch}`, plot)} /></figcaption>
         ${asTable ? html`<${CurveTable} lines=${lines} thresholds=${thresholds} isRoc=${figure.which === 0} />`
             : html`<${SquarePlot} ...${plot} spoken=${spoken} />`}
@@ -104,7 +104,7 @@ function Reliability({ data, epoch }) {
     const plot = { xName: 'confidence', yName: 'accuracy', diagonal: true, bars: rows, lines: [{ colour: 0, dots: true, points: rows.map(r => [r.confidence, r.accuracy]), text: 'accuracy of a bin' }] };
     return html`<figure class="chart curve">
         <figcaption><h2>Reliability</h2><span class="muted">accuracy by confidence</span>
-            <${More} name="Reliability" paths=${[['calibration', question]]} csv=${false} asTable=${asTable} onTable=${() => setAsTable(!asTable)}
+            <${More} name="Reliability" paths=${[['calibration', question]]} asTable=${asTable} onTable=${() => setAsTable(!asTable)}
                 svg=${asTable ? null : () => squareSvg(`Reliability, epoch ${epoch}, calibration error ${percent(ece)}`, plot)} /></figcaption>
         ${asTable ? html`<div class="table-scroll" tabindex="0" role="region" aria-label="Bins of confidence"><table>
             <thead><tr><th scope="col">Confidence</th><th scope="col" class="numeric">Samples</th><th scope="col" class="numeric">Mean confidence</th><th scope="col" class="numeric">Accuracy</th></tr></thead>

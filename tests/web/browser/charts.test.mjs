@@ -195,9 +195,10 @@ test('a chart is a table, a picture, a CSV and a command too', async () => {
     const [pngName, png] = await fetched('Picture');
     assert.equal(pngName, 'Accuracy-macro.png');
     assert.equal(png.subarray(1, 4).toString(), 'PNG');
+    assert.equal(png.readUInt32BE(16), 2 * await headline(page).locator('.u-wrap').evaluate(e => e.clientWidth), 'twice as wide as the chart, for fine screens');
     const [svgName, svg] = await fetched('SVG');
     assert.equal(svgName, 'Accuracy-macro.svg');
-    assert.match(svg.toString(), /^<svg [^]*<title>Accuracy, macro<\/title>[^]*>\d+\u00a0%<\/text>[^]*stroke-dasharray="7 5"[^]*<\/svg>$/);
+    assert.match(svg.toString(), /^<svg [^]*<title>Accuracy, macro<\/title>[^]*>\d+\u00a0%<\/text>[^]*stroke-dasharray="7 5"[^]*>mean of the steps<\/text>[^]*<\/svg>$/);
     assert.doesNotMatch(svg.toString(), /NaN|undefined/);
     const [csvName, csv] = await fetched('CSV: steps');
     assert.equal(csvName, 'Accuracy-macro-steps.csv');

@@ -199,11 +199,28 @@ test('the map of classes and epochs reads a value and leads to its epoch', async
     await page.done();
 });
 
-const download = async (page, menu, text) => {
+const save = async (page, menu, text) => {
     await menu.locator('summary').click();
     const [file] = await Promise.all([page.waitForEvent('download'), menu.getByText(text).click()]);
-    return [file.suggestedFilename(), readFileSync(await file.path(), 'utf8')];
+    return [file.suggestedFilename(), readFileSync(await file.path())];
 };
+
+const download = async (page, menu, text) => {
+    const [name, content] = await save(page, menu, text);
+    return [name, content.toString()];
+};
+
+// a PNG as what is in it: {width, height, colours: how many}
+const pictureOf = (page, png) => page.evaluate(async base64 => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${base64}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+    const ctx = canvas.getContext('2d');
+    ctx.drawImage(image, 0, 0);
+    const { data } = ctx.getImageData(0, 0, image.width, image.height);
+    return { width: image.width, height: image.height, colours: new Set(new Uint32Array(data.buffer)).size };
+}, png.toString('base64'));
 
 test('the map has a name, a spoken value, keys, a table, a drawing and a CSV', async () => {
     const page = await open('?run=three&view=classes&map=recall');
@@ -243,11 +260,108 @@ test('a curve is a drawing with its legend, the classes of an epoch a CSV', asyn
         assert.equal(file, name);
         assert.ok(svg.includes(holds), svg);
         assert.doesNotMatch(svg, /NaN|undefined/);
+        const [, png] = await save(page, page.locator('.curve').nth(i).locator('.more'), 'PNG');
+        const picture = await pictureOf(page, png);
+        assert.ok(picture.width > 900 && picture.height > 900 && picture.colours > 20, JSON.stringify(picture));
+        const [, csv] = await download(page, page.locator('.curve').nth(i).locator('.more'), 'CSV');
+        const rows = csv.trim().split(/\r\n/);
+        assert.equal(rows[0], i < 2 ? 'class,name,positives,negatives,threshold,fpr,tpr,precision,recall' : 'bin,low,high,count,correct,confidence,accuracy');
+        assert.equal(rows.length, 1 + (i < 2 ? 3 * 4 : 5), 'all of the classes and thresholds, all bins');
     }
     await page.visit('?run=three&view=classes&epoch=1');
     await page.waitForSelector('.classes td');
     const [, csv] = await download(page, page.locator('.view-head .more'), 'CSV');
     assert.match(csv, /^class,name,support,tp,fp,fn,precision,recall,f1\r\n0,cat,10,8,/);
+    await page.done();
+});
+
+test('a matrix is a drawing and a picture, with its numbers and names while they have room', async () => {
+    const page = await open('?run=three&view=confusion&epoch=1&norm=true');
+    await page.waitForSelector('.confusion td');
+    const menu = page.locator('.view-head .more');
+    const [name, svg] = await download(page, menu, 'SVG');
+    assert.equal(name, 'confusion-matrix-of-epoch-1.svg');
+    assert.ok(svg.includes('&#60;b&#62;owl&#60;/b&#62;</text>') && svg.includes('>80</text>') && svg.includes('>predicted</text>'), svg);
+    assert.doesNotMatch(svg, /NaN|undefined/);
+    assert.ok((await pictureOf(page, (await save(page, menu, 'PNG'))[1])).colours > 10);
+    await menu.locator('summary').click();
+    assert.equal(await menu.getByText('Show as a table').count(), 0, 'it is one');
+    await page.done();
+});
+
+test('above 30 classes too: a drawing, a picture, a table of its cells, and keys that read them', async () => {
+    const page = await open('?run=wide&view=confusion');
+    await page.waitForSelector('.confusion-picture canvas');
+    const { cells } = await server.get('/api/v1/runs/wide/confusion?stage=test');
+    const menu = page.locator('.view-head .more');
+    const [, svg] = await download(page, menu, 'SVG');
+    assert.equal(svg.match(/<rect x="/g).length - 1, cells.length, 'a shape for each cell, beside the frame of the plot');
+    assert.doesNotMatch(svg, /NaN|undefined/);
+    assert.ok((await pictureOf(page, (await save(page, menu, 'PNG'))[1])).colours > 10);
+
+    const sum = cells.reduce((all, [, , count]) => all + count, 0);
+    const right = cells.reduce((all, [t, p, count]) => all + (t === p ? count : 0), 0);
+    assert.match((await page.locator('.confusion-picture canvas').getAttribute('aria-label')).replaceAll('\u00a0', ' '),
+        new RegExp(`100 classes: ${(right / sum * 100).toFixed(1)} % of ${sum.toLocaleString('en')} samples lie on the diagonal`));
+    await page.locator('.confusion-picture canvas').focus();
+    for (const key of ['ArrowRight', 'ArrowRight', 'ArrowDown'])
+        await page.keyboard.press(key);
+    const at = (t, p) => cells.find(c => c[0] === t && c[1] === p)?.[2] ?? 0;
+    assert.match(await textOf(page.locator('.confusion-picture figcaption')), new RegExp(`^1 predicted as 1: ${at(1, 1)} of `));
+    await page.keyboard.press('Escape');
+    assert.match(await textOf(page.locator('.confusion-picture figcaption')), /^Rows are the true class/);
+
+    await menu.locator('summary').click();
+    await menu.getByText('Show as a table').click();
+    await page.waitForSelector('.cells-table td');
+    const most = cells.map(c => c[2]).sort((a, b) => b - a);
+    assert.deepEqual((await page.$$eval('.cells-table data', all => all.map(d => Number(d.value)))).slice(0, 20), most.slice(0, 20));
+    assert.match(await textOf(page.locator('.note')), new RegExp(`^${cells.length.toLocaleString('en')} of 10,000 cells`));
+    await page.getByRole('button', { name: 'True class' }).click();
+    await page.waitForFunction(() => document.querySelector('.cells-table th').getAttribute('aria-sort') === 'ascending');
+    assert.equal(await textOf(page.locator('.cells-table tbody td').first()), String(cells[0][0]));
+    assert.equal(Number(await page.locator('.cells-table data').first().getAttribute('value')), cells[0][2]);
+    await page.done();
+});
+
+test('a drawing of very many cells holds them as an image', async () => {
+    const cells = [];
+    for (let i = 0; i < 300; i++)
+        for (let k = 0; k < 20; k++)
+            cells.push([i, (i + k * k) % 300, 1 + (i * k) % 9]);
+    await server.post('three-hundred', { stage: 'test', epoch: 0, step: 0, num_classes: 300, cells });
+    const page = await open('?run=three-hundred&view=confusion');
+    await page.waitForSelector('.confusion-picture canvas');
+    const menu = page.locator('.view-head .more');
+    const [, svg] = await download(page, menu, 'SVG');
+    assert.ok(svg.includes('<image href="data:image/png;base64,') && svg.length < 200000, String(svg.length));
+    assert.ok((await pictureOf(page, (await save(page, menu, 'PNG'))[1])).colours > 10);
+    await page.done();
+});
+
+test('the table of the map turns over all epochs, 50 at a time', async () => {
+    await server.post('epochs', Array.from({ length: 120 }, (_, epoch) => ({ stage: 'test', epoch, step: 0, confusion: [[epoch + 1, 1], [2, 5]] })));
+    const page = await open('?run=epochs&view=classes&map=recall');
+    await page.waitForSelector('.class-map canvas');
+    await page.locator('.class-map .more summary').click();
+    await page.locator('.class-map .more').getByText('Show as a table').click();
+    await page.waitForSelector('.class-map-table td');
+    const { epochs } = await server.get('/api/v1/runs/epochs/epochs?stage=test&metric=recall.none&mean_of_steps=false');
+    const shown = () => page.$$eval('.class-map-table tbody tr', all => [...all[0].querySelectorAll('data')].map(d => Number(d.value)));
+    for (const ends of ['70 to 119', '20 to 69', '0 to 49']) {
+        await page.waitForFunction(text => document.querySelector('.pager').textContent.includes(text), `epochs ${ends}`);
+        const [first, last] = ends.split(' to ').map(Number);
+        assert.deepEqual(await shown(), epochs.slice(first, last + 1).map(e => e.metrics['recall.none'].value[0]));
+        const earlier = page.getByRole('button', { name: 'Earlier epochs' });
+        assert.equal(await earlier.isDisabled(), first === 0);
+        if (first > 0)
+            await earlier.click();
+    }
+    await page.getByRole('button', { name: 'Later epochs' }).click();
+    await page.waitForFunction(() => document.querySelector('.pager').textContent.includes('epochs 50 to 99'));
+    await page.getByRole('button', { name: 'Later epochs' }).click();
+    await page.waitForFunction(() => document.querySelector('.pager').textContent.includes('epochs 70 to 119'));
+    assert.equal(await page.getByRole('button', { name: 'Later epochs' }).isDisabled(), true);
     await page.done();
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { stairs, svgPicture } from '../../../web/src/svg_picture.js';
+import { namesWidth, shortName, stairs, svgPicture } from '../../../web/src/svg_picture.js';
 
 const CHART = {
     width: 100, height: 80, title: 'a <b> & "c"', font: '"A", sans', colours: { surface: '#fff', text: '#000', muted: '#888', grid: '#eee' },
@@ -26,9 +26,29 @@ test('cells, dots, names of the axes and a legend are drawn where they are given
     assert.ok(svg.includes('<rect x="1" y="2" width="3.46" height="4" fill="rgb(1,2,3)"/>'));
     assert.equal(svg.match(/<circle /g).length, 2);
     assert.ok(svg.includes('>x &#38; y</text>') && svg.includes('rotate(-90)"><text'));
-    assert.ok(svg.includes('>&#60;cat&#62;</text>') && svg.includes('stroke="#654321" stroke-width="3" stroke-dasharray="2 1" d="M20 62h26"'), svg);
+    assert.ok(svg.includes('>&#60;cat&#62;</text>') && svg.includes('stroke="#654321" stroke-width="3" stroke-dasharray="2 1" d="M20 -4h26"'), svg);
+    assert.ok(svg.includes('height="130"'), 'a row of the legend for each entry that finds no room beside the others');
     assert.doesNotMatch(svg, /NaN|undefined/);
     assert.doesNotMatch(svgPicture(CHART), /<rect x="1"|<circle|rotate|h26/);
+});
+
+test('names stand upright where they must, cells hold text, pixels are an image, and marks stand at the foot', () => {
+    const svg = svgPicture({
+        ...CHART, isTurned: true, cells: [{ x: 10, y: 20, width: 30, height: 40, fill: '#123456', text: '<1>' }], image: { href: 'data:image/png;base64,AA"', x: 1, y: 2, width: 3, height: 4 },
+        epochs: [{ at: 20, text: 'epoch 0' }, { at: 40, text: '' }], marks: [{ at: 33, stroke: '#b0137f' }], legend: [{ text: 'band', fill: 'rgb(1 2 3 / 0.5)' }]
+    });
+    assert.ok(svg.includes('<g transform="translate(24 78) rotate(-90)"><text x="0" y="0" text-anchor="end">0</text>'), svg);
+    assert.ok(svg.includes('<text x="25" y="44" text-anchor="middle">&#60;1&#62;</text>'));
+    assert.ok(svg.includes('<image href="data:image/png;base64,AA&#34;" x="1" y="2" width="3" height="4"'));
+    assert.equal(svg.match(/epoch 0/g).length, 1);
+    assert.ok(svg.includes('d="M33 70v-10"') && svg.includes('<rect x="20" y="-9" width="26" height="10" fill="rgb(1,2,3)"'), svg);
+    assert.doesNotMatch(svg, /NaN|undefined/);
+});
+
+test('a long name is cut, and the room of names is that of the longest', () => {
+    assert.equal(shortName('x'.repeat(40)), 'x'.repeat(25) + '\u2026');
+    assert.equal(shortName('cat'), 'cat');
+    assert.ok(namesWidth(['cat', 'horse']) > namesWidth(['cat']) && namesWidth(['x'.repeat(400)]) === namesWidth(['x'.repeat(26)]));
 });
 
 test('stairs hold a value until the next, and keep gaps', () => {
