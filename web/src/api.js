@@ -89,17 +89,21 @@ export function createApi(fetch) {
         remembered.clear();
     }
 
-    async function logout() {
-        await send('/api/v1/login', { method: 'DELETE' });
-        remembered.clear();
-    }
-
     let token = ''; // for writing; in memory only
 
-    /** Keep a token for writing, until the page is left. */
+    /** End the session; a token for writing is forgotten too, also when the server cannot be told. */
+    async function logout() {
+        token = '';
+        remembered.clear();
+        await send('/api/v1/login', { method: 'DELETE' });
+    }
+
+    /** Keep a token for writing, until the page is left; '': none. */
     function useToken(text) {
         token = text;
     }
+
+    const hasToken = () => token !== '';
 
     /** PATCH, PUT or DELETE: the answer's JSON, or null.  Without a token where one is needed: a Problem of 401 or 403. */
     async function write(method, path, body) {
@@ -112,7 +116,7 @@ export function createApi(fetch) {
         return response.status === 204 ? null : response.json();
     }
 
-    return { get, write, useToken, login, logout };
+    return { get, write, useToken, hasToken, login, logout };
 }
 
 /** path('/api/v1/runs', {project:'a b', cursor:''}): what is empty is left out. */

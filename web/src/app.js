@@ -63,7 +63,9 @@ function App() {
                 await api.logout();
                 signed(false);
                 setGeneration(n => n + 1);
-            }
+            },
+            /** The session is over: the server said so. */
+            signedOut: () => signed(false)
         };
     }, [search, signedIn]);
 
@@ -87,7 +89,7 @@ function Bar({ place, help }) {
         <span class="bar-end">
             <${Theme} />
             <button type="button" class="button button-plain" aria-label="Keyboard help" title="Keyboard help (?)" onClick=${help.open}>?</button>
-            ${signedIn && html`<button type="button" class="button" onClick=${signOut}>Sign out</button>`}
+            ${signedIn && html`<button type="button" class="button" title="The session ends, and a token for changes is forgotten" onClick=${signOut}>Sign out</button>`}
         </span>
     </nav>`;
 }

@@ -3,4 +3,4 @@
 import { createApi } from './api.js';
 
 export { path, runPath } from './api.js';
-export const { get, write, useToken, login, logout } = createApi((path, options) => fetch(path, options));
+export const { get, write, useToken, hasToken, login, logout } = createApi((path, options) => fetch(path, options));

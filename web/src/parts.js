@@ -3,7 +3,7 @@
 import { html, useState } from './preact.js';
 import { usePlace } from './hooks.js';
 import { link } from './url_state.js';
-import { Login } from './login.js';
+import { Forbidden, Login } from './login.js';
 
 /** A real link that does not reload the page; with a modifier key the browser does what it always does. */
 export function Link({ to, children, ...rest }) {
@@ -63,6 +63,8 @@ export function Live({ live, refused, children }) {
     const { data, error, refresh } = live;
     if (error?.status === 401)
         return html`<${Login} onDone=${refresh} />`;
+    if (error?.code === 'forbidden')
+        return html`<${Forbidden} error=${error} onDone=${refresh} />`;
     if (data === undefined || error && !error.isTemporary)
         return error && !error.isTemporary && refused?.(error) || html`<${Note} error=${error} />`;
     return html`

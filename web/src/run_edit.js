@@ -1,13 +1,11 @@
-// Changing a run from the page: its name, tags and notes, its end, and its deletion.  Where the server wants a token
-// for that, it is asked for here and kept in memory until the page is left.
+// Changing a run from the page: its name, tags and notes, its end, and its deletion.
 
-import { html, useEffect, useRef, useState } from './preact.js';
+import { html, useState } from './preact.js';
 import * as api from './app_api.js';
 import { usePlace } from './hooks.js';
 import { integer } from './format.js';
-import { ARCHIVED } from './runs_columns.js';
-
-const tagsOf = text => [...new Set(text.split(',').map(tag => tag.trim()).filter(tag => tag !== ''))];
+import { Ask } from './ask.js';
+import { ARCHIVED, tagsOf } from './runs_columns.js';
 
 /** The buttons beside a run's name.  changed(): called when the server has taken a change. */
 export function RunActions({ run, changed }) {
@@ -25,45 +23,7 @@ export function RunActions({ run, changed }) {
     </div>`;
 }
 
-// A dialog that sends one request, says what the server says, and asks for a token if that is what it takes.
-function Ask({ title, action, isDangerous, isReady = true, send, done, close, children }) {
-    const dialog = useRef(null);
-    const [error, setError] = useState(null);
-    const [token, setToken] = useState('');
-    const [isBusy, setBusy] = useState(false);
-    useEffect(() => dialog.current.showModal(), []);
-    const needsToken = error?.status === 401 || error?.status === 403;
-    const submit = async event => {
-        event.preventDefault();
-        setBusy(true);
-        if (token.trim() !== '')
-            api.useToken(token.trim());
-        try {
-            await send();
-        } catch (caught) {
-            setError(caught);
-            setBusy(false);
-            return;
-        }
-        close();
-        done?.();
-    };
-    return html`<dialog class="dialog" ref=${dialog} aria-label=${title} onClose=${close}>
-        <form onSubmit=${submit}>
-            <h2>${title}</h2>
-            ${children}
-            ${needsToken && html`<label class="field"><span class="field-label">This server wants a token for changes. It is kept until the page is left.</span>
-                <input type="password" name="write-token" autocomplete="off" value=${token} onInput=${event => setToken(event.target.value)} /></label>`}
-            ${error && html`<p class="error" role="alert">${error.message}</p>`}
-            <div class="dialog-end">
-                <button type="button" class="button" onClick=${() => dialog.current.close()}>Cancel</button>
-                <button type="submit" class="button ${isDangerous ? 'button-danger' : 'button-primary'}" disabled=${isBusy || !isReady}>${action}</button>
-            </div>
-        </form>
-    </dialog>`;
-}
-
-function Edit({ run, close, changed }) {
+export function Edit({ run, close, changed }) {
     const [name, setName] = useState(run.name ?? '');
     const [tags, setTags] = useState((run.tags ?? []).join(', '));
     const [notes, setNotes] = useState(run.notes ?? '');
@@ -85,16 +45,21 @@ function Edit({ run, close, changed }) {
     </${Ask}>`;
 }
 
-const ENDS = [['finished', 'finished'], ['failed', 'failed'], ['killed', 'killed']];
+const ENDS = [['finished', 'finished'], ['failed', 'failed'], ['killed', 'been killed']];
 
 function Finish({ run, close, changed }) {
     const [status, setStatus] = useState('finished');
     return html`<${Ask} title="End ${run.name || run.id}" action="End the run" close=${close} done=${changed}
             send=${() => api.write('PATCH', api.runPath(run.id), { status })}>
         <p class="muted">For a run whose job is over. What is logged later is still stored.</p>
-        <label class="field"><span class="field-label">It has</span><select name="status" value=${status} onChange=${event => setStatus(event.target.value)}>
-            ${ENDS.map(([v, text]) => html`<option key=${v} value=${v}>${text === 'killed' ? 'been killed' : text}</option>`)}</select></label>
+        <${EndMenu} status=${status} set=${setStatus} />
     </${Ask}>`;
+}
+
+/** What an ended run is said to have done. */
+export function EndMenu({ status, set }) {
+    return html`<label class="field"><span class="field-label">It has</span><select name="status" value=${status} onChange=${event => set(event.target.value)}>
+        ${ENDS.map(([v, text]) => html`<option key=${v} value=${v}>${text}</option>`)}</select></label>`;
 }
 
 const isArchived = run => (run.tags ?? []).includes(ARCHIVED);

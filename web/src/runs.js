@@ -8,6 +8,7 @@ import { NoRuns } from './empty.js';
 import { More } from './more.js';
 import { Spark, sparkOf, useDiffering, useSparks } from './runs_extra.js';
 import { parseRuns, RUNS_MAX } from './compare_model.js';
+import { Selected } from './run_bulk.js';
 import { VirtualTable } from './virtual.js';
 import { createRunsLoader, FIRST } from './runs_data.js';
 import { dateTime, flatten, integer, MISSING, number, percent, plural, relativeTime } from './format.js';
@@ -46,21 +47,11 @@ export function Runs() {
                 ${[['spark', 'Curves'], ['differ', 'Differing config']].map(([key, name]) => html`<label class="check" key=${key}><input type="checkbox" name=${key} checked=${state[key]}
                     onChange=${event => go({ ...state, [key]: event.target.checked })} /> ${name}</label>`)}
                 <label class="check"><input type="checkbox" name="archived" checked=${state.archived} onChange=${event => go({ ...state, archived: event.target.checked })} /> Archived too</label>
-                <${Selected} />
                 <${More} name="runs of ${state.project}" paths=${[['runs', question]]} />
             </div>
-            <${Table} list=${list} columns=${columns} differing=${differing} near=${() => list.hasMore && wanted <= list.runs.length && setWanted(list.runs.length + 1)} />`}
+            <${Table} list=${list} columns=${columns} differing=${differing} near=${() => list.hasMore && wanted <= list.runs.length && setWanted(list.runs.length + 1)} />
+            <${Selected} runs=${list.runs} changed=${live.refresh} />`}
     </${Live}>`;
-}
-
-// what is selected, in the order it was, and the way to its comparison
-function Selected() {
-    const { state, go } = usePlace();
-    const ids = parseRuns(state.select);
-    if (ids.length === 0)
-        return null;
-    return html`<${Link} class="button button-primary" to=${{ project: state.project, stage: state.stage, compare: ids.join(',') }}>Compare ${plural(ids.length, 'run')}</${Link}>
-        <button type="button" class="button" onClick=${() => go({ ...state, select: '' }, { replace: true })}>Clear</button>`;
 }
 
 function Filter({ error }) {

@@ -45,6 +45,9 @@ export const sortKey = (stage, field) => column(stage, field);
 export const TAGS = 'tags';
 export const ARCHIVED = 'archived'; // a tag: such runs are listed on request only
 
+/** 'a, b ,,a' -> ['a', 'b']: tags as they are typed. */
+export const tagsOf = text => [...new Set(text.split(',').map(tag => tag.trim()).filter(tag => tag !== ''))];
+
 /** The filter that the server gets. */
 export const filterAsked = (q, archived) => archived || q.includes(ARCHIVED) ? q : `${q} tag!=${ARCHIVED}`.trim();
 

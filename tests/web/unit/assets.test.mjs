@@ -52,7 +52,7 @@ test('no module makes markup from strings, and only the doors use their librarie
 });
 
 test('pure modules touch nothing of the browser', () => {
-    for (const name of ['url_state', 'format', 'series', 'explain', 'catalogue', 'runs_columns', 'runs_data', 'run_data', 'curl', 'live', 'api', 'axis', 'curves', 'confusion', 'class_rows', 'compare_model', 'compare_data', 'svg_picture']) {
+    for (const name of ['url_state', 'format', 'series', 'explain', 'catalogue', 'runs_columns', 'runs_data', 'run_data', 'curl', 'live', 'api', 'axis', 'curves', 'confusion', 'class_rows', 'compare_model', 'compare_data', 'svg_picture', 'bulk']) {
         const source = read(`src/${name}.js`).replace(/\/\/.*$/gm, '').replace(/\/\*[^]*?\*\//g, '');
         assert.doesNotMatch(source, /(?<![.\w])(window|location|history|localStorage)\./, name);
     }
