@@ -3,8 +3,8 @@
  * http_network.c has the threads.  No other file includes microhttpd.
  *
  * Invariants:
- * 1. an exchange belongs to its network thread, but between MHD_suspend_connection() and
- *    MHD_resume_connection() to whoever will resume it;
+ * 1. an exchange belongs to its network thread, but while it is parked or suspended to whoever will answer it; only its
+ *    state, its connection and its place among the parked stay the thread's;
  * 2. nothing is queued in the first handler call unless the connection shall close: the library closes
  *    after an answer that comes before the whole request.
  */
@@ -25,8 +25,61 @@ enum {
     DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
     GATE_FROM = 16 * 1024,   /* bodies this small, decoded, are not worth counting */
     GATE_FACTOR = 3,         /* what decoding makes of a byte, about */
-    GATE_GZIP_FACTOR = 8     /* and unpacking */
+    GATE_GZIP_FACTOR = 8,    /* and unpacking */
+    PARKED_MAX = 256,        /* of one network thread: each costs a call in each pass */
+    PARKED_US = 50000        /* a commit takes less */
 };
+
+/* ---- life of an exchange ---- */
+
+/* A zeroed exchange but for its problem and its room, which are large: used ones are used again. */
+static struct exchange *new_exchange(struct network *n)
+{
+    struct exchange *x = n->spare;
+
+    if (x != NULL) {
+        n->spare = x->next_spare;
+        n->n_spare--;
+    } else {
+        x = malloc(sizeof *x);
+        if (x == NULL)
+            return NULL;
+    }
+    memset(x, 0, offsetof(struct exchange, problem));
+    x->network = n;
+    arena_init_in(&x->q.arena, x->room, sizeof x->room);
+    response_init(&x->r);
+    body_init(&x->body, &n->http->budget);
+    return x;
+}
+
+static void free_exchange(struct exchange *x)
+{
+    struct network *n = x->network;
+
+    body_release(&x->body);
+    response_release(&x->r);
+    arena_release(&x->q.arena);
+    gate_leave(&n->http->gate, &x->ticket);
+    if (n->n_spare == SPARE_MAX) {
+        free(x);
+        return;
+    }
+    x->next_spare = n->spare;
+    n->spare = x;
+    n->n_spare++;
+}
+
+/* The answer is out, or nobody waits for it any more. */
+static void end_exchange(struct exchange *x)
+{
+    struct http *h = x->network->http;
+    bool counted = x->is_counted;
+
+    free_exchange(x);
+    if (counted)
+        drain_leave(&h->exchanges);
+}
 
 /* ---- the head of a request ---- */
 
@@ -104,11 +157,30 @@ static void work_run(struct work *work, struct store_conn *reader)
     http_resume(&x->q);
 }
 
+static struct exchange *of_mail(struct loop_mail *mail)
+{
+    return (struct exchange *)(void *)((char *)mail - offsetof(struct exchange, mail));
+}
+
+/* The handler is done with it: the library, which runs after the mail was opened, will ask for the answer. */
+static void take_back(struct loop_mail *mail)
+{
+    struct exchange *x = of_mail(mail);
+
+    if (x->state == EXCHANGE_ABANDONED) {
+        end_exchange(x);
+        return;
+    }
+    if (x->state == EXCHANGE_PARKED)
+        x->network->n_parked--;
+    else
+        MHD_resume_connection(x->mhd);
+    x->state = EXCHANGE_DONE;
+}
+
 static void resume(struct loop_mail *mail)
 {
-    struct exchange *x = (struct exchange *)(void *)((char *)mail - offsetof(struct exchange, mail));
-
-    MHD_resume_connection(x->mhd);
+    MHD_resume_connection(of_mail(mail)->mhd);
 }
 
 void request_remote(const struct request *q, uint8_t address[16])
@@ -141,8 +213,7 @@ void http_resume(struct request *q)
 {
     struct exchange *x = q->http;
 
-    x->state = EXCHANGE_DONE;
-    x->mail.open = resume;
+    x->mail.open = take_back;
     loop_post(x->network->loop, &x->mail);
 }
 
@@ -167,6 +238,55 @@ static bool may_decode(struct exchange *x)
     return false;
 }
 
+/* From the submission on the exchange is somebody else's: nothing of it may be touched after a success. */
+static enum MHD_Result suspend(struct exchange *x)
+{
+    const struct route *route = x->q.route;
+    struct problem p;
+
+    x->state = EXCHANGE_SUSPENDED;
+    MHD_suspend_connection(x->mhd);
+    int rc =
+        route->kind == ROUTE_WORKER ? workers_submit(x->network->http->workers, &x->work, &p) : route->start(&x->q, &p);
+    if (rc != OK) {
+        x->problem = p;
+        x->rc = rc;
+        http_resume(&x->q);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result park(struct exchange *x)
+{
+    struct network *n = x->network;
+    struct problem p;
+
+    x->state = EXCHANGE_PARKED;
+    x->parked_at = n->pass_at;
+    n->n_parked++;
+    int rc = x->q.route->start(&x->q, &p);
+    if (rc == OK)
+        return MHD_YES;
+    n->n_parked--;
+    x->state = EXCHANGE_DONE;
+    x->problem = p;
+    x->rc = rc;
+    return http_answer(x);
+}
+
+/* The library asks for the answer of one that is parked. */
+static enum MHD_Result stay_parked(struct exchange *x)
+{
+    struct network *n = x->network;
+
+    if (n->pass_at - x->parked_at > PARKED_US) {
+        n->n_parked--;
+        x->state = EXCHANGE_SUSPENDED;
+        MHD_suspend_connection(x->mhd);
+    }
+    return MHD_YES;
+}
+
 /* The whole request is in. */
 static enum MHD_Result dispatch(struct exchange *x)
 {
@@ -186,19 +306,8 @@ static enum MHD_Result dispatch(struct exchange *x)
             encode_response(&x->q, &x->r);
         return http_answer(x);
     }
-    /* from here on the exchange is somebody else's: nothing may be touched after a success */
-    x->state = EXCHANGE_SUSPENDED;
     conn_phase(x->conn, CONN_WORKING, 0);
-    MHD_suspend_connection(x->mhd);
-    struct problem p;
-    int rc =
-        route->kind == ROUTE_WORKER ? workers_submit(x->network->http->workers, &x->work, &p) : route->start(&x->q, &p);
-    if (rc != OK) {
-        x->problem = p;
-        x->rc = rc;
-        http_resume(&x->q);
-    }
-    return MHD_YES;
+    return route->kind == ROUTE_ASYNC && x->network->n_parked < PARKED_MAX ? park(x) : suspend(x);
 }
 
 /* An expectation of 100 without a body, and more bytes behind it: the library calls once before it takes answers, and
@@ -228,51 +337,13 @@ static enum MHD_Result finish(struct exchange *x)
 
 /* ---- callbacks of the library ---- */
 
-/* A zeroed exchange but for its problem and its room, which are large: used ones are used again. */
-static struct exchange *new_exchange(struct network *n)
-{
-    struct exchange *x = n->spare;
-
-    if (x != NULL) {
-        n->spare = x->next_spare;
-        n->n_spare--;
-    } else {
-        x = malloc(sizeof *x);
-        if (x == NULL)
-            return NULL;
-    }
-    memset(x, 0, offsetof(struct exchange, problem));
-    x->problem.code = OK;
-    x->network = n;
-    arena_init_in(&x->q.arena, x->room, sizeof x->room);
-    response_init(&x->r);
-    body_init(&x->body, &n->http->budget);
-    return x;
-}
-
-static void free_exchange(struct exchange *x)
-{
-    struct network *n = x->network;
-
-    body_release(&x->body);
-    response_release(&x->r);
-    arena_release(&x->q.arena);
-    gate_leave(&n->http->gate, &x->ticket);
-    if (n->n_spare == SPARE_MAX) {
-        free(x);
-        return;
-    }
-    x->next_spare = n->spare;
-    n->spare = x;
-    n->n_spare++;
-}
-
 void *http_on_request_line(void *context, const char *target, struct MHD_Connection *mhd)
 {
     struct network *n = context;
     struct exchange *x = new_exchange(n);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
+    n->is_moving = true;
     if (x == NULL)
         return NULL;
     x->mhd = mhd;
@@ -306,6 +377,9 @@ enum MHD_Result http_on_call(void *context, struct MHD_Connection *mhd, const ch
         log_event(LOG_ERROR, "out-of-memory", "no memory for a request");
         return MHD_queue_response(mhd, 503, ((struct network *)context)->http->without_memory);
     }
+    if (x->state == EXCHANGE_PARKED)
+        return stay_parked(x);
+    x->network->is_moving = true;
     if (x->state == EXCHANGE_HEAD)
         return begin(x, method, version);
     if (x->state == EXCHANGE_DONE)
@@ -330,11 +404,14 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **exchang
     if (x == NULL)
         return;
     *exchange = NULL;
+    x->network->is_moving = true;
+    if (x->state == EXCHANGE_PARKED) { /* a connection that was reset; a suspended one is not looked at */
+        x->state = EXCHANGE_ABANDONED;
+        x->network->n_parked--;
+        return;
+    }
     if (x->is_early && why == MHD_REQUEST_TERMINATED_COMPLETED_OK && x->conn != NULL)
         listener_linger(h->listener, x->conn);
     conn_phase(x->conn, CONN_WAITING, IDLE_S);
-    bool counted = x->is_counted;
-    free_exchange(x);
-    if (counted)
-        drain_leave(&h->exchanges);
+    end_exchange(x);
 }

@@ -25,7 +25,19 @@
  */
 enum { NETWORKS_MAX = 16, SPARE_MAX = 32, EXCHANGE_ROOM = 8192, ANSWER_CACHE = 8, ANSWER_CACHED_MAX = 64, IDLE_S = 75 };
 
-enum exchange_state { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_SUSPENDED, EXCHANGE_DONE };
+/*
+ * Where an exchange is, for its network thread.  Whoever answers it later sends mail.  Meanwhile it is parked: the
+ * library asks for the answer in each pass and gets none, which costs less than the calls of the kernel to suspend and
+ * to resume its connection.  When that takes long, or many wait, its connection is suspended.
+ */
+enum exchange_state {
+    EXCHANGE_HEAD,
+    EXCHANGE_BODY,
+    EXCHANGE_PARKED,
+    EXCHANGE_SUSPENDED,
+    EXCHANGE_ABANDONED, /* its connection ended while it was parked; the mail frees it */
+    EXCHANGE_DONE
+};
 
 struct network;
 
@@ -37,7 +49,8 @@ struct exchange {
     struct MHD_Connection *mhd;
     struct conn *conn;
     struct work work;
-    struct loop_mail mail; /* "resume me" */
+    struct loop_mail mail; /* "go on with me" */
+    int64_t parked_at;     /* us, monotonic */
     struct gate_ticket ticket;
     enum exchange_state state;
     const char *target; /* in the library's buffer, undecoded until its callback returns */
@@ -70,6 +83,9 @@ struct network {
     struct loop *loop;
     struct exchange *spare; /* to be used again */
     unsigned n_spare;
+    unsigned n_parked;
+    int64_t pass_at;                            /* when the last pass of the library began: us, monotonic */
+    bool is_moving;                             /* it did something in that pass */
     struct cached_answer answers[ANSWER_CACHE]; /* by a hash of the body */
 };
 

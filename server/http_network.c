@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "clock.h"
 #include "http_exchange.h"
 #include "http_head.h"
 #include "log.h"
@@ -25,7 +26,8 @@ enum {
     GATE_BYTES = 16 * 1024 * 1024, /* decoded, of all requests between the last byte of the body and the answer */
     DRAIN_S = 20,                  /* for what handlers are at */
     DRAIN_BODY_S = 2,              /* for bodies still arriving */
-    DRAIN_SEND_S = 5               /* for answers on their way */
+    DRAIN_SEND_S = 5,              /* for answers on their way */
+    PARKED_MS = 1                  /* how long the library may be kept from asking for the parked */
 };
 
 /* A connection on its way from the listener's thread to its network thread. */
@@ -42,8 +44,10 @@ struct arrival {
 static void on_connection(void *context, struct MHD_Connection *mhd, void **conn,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct http *h = ((struct network *)context)->http;
+    struct network *n = context;
+    struct http *h = n->http;
 
+    n->is_moving = true;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         *conn = info != NULL
@@ -98,6 +102,7 @@ static void on_accepted(void *context, int fd, const struct sockaddr *address, s
 
 /* ---- network threads ---- */
 
+/* The library does not sleep while something is parked, for it would ask again; we do, unless there may be more to do. */
 static int wait_ms(void *context)
 {
     struct network *n = context;
@@ -105,6 +110,8 @@ static int wait_ms(void *context)
 
     if (MHD_get_timeout(n->daemon, &ms) != MHD_YES)
         return -1;
+    if (ms == 0 && n->n_parked > 0 && !n->is_moving)
+        return PARKED_MS;
     return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
@@ -112,6 +119,8 @@ static void run(void *context)
 {
     struct network *n = context;
 
+    n->is_moving = false;
+    n->pass_at = clock_monotonic_us();
     (void)MHD_run(n->daemon);
 }
 
