@@ -10,7 +10,12 @@
 
 #include "gzip.h"
 
-enum { GZIP_WINDOW = 15 + 16 /* 32 KiB, gzip wrapping only */, GZIP_MEMORY = 8, GZIP_FIRST = 16 * 1024 };
+enum {
+    GZIP_WINDOW = 15 + 16 /* 32 KiB, gzip wrapping only */,
+    GZIP_MEMORY = 8,
+    GZIP_FIRST = 16 * 1024,
+    GZIP_SHORTEST = 18
+};
 
 struct output {
     char *data;
@@ -84,6 +89,15 @@ int gzip_inflate(const void *data, size_t size, size_t max, char **out, size_t *
     *out = o.data;
     *out_size = o.size;
     return OK;
+}
+
+size_t gzip_size_told(const void *data, size_t size)
+{
+    const uint8_t *end = (const uint8_t *)data + size;
+
+    if (size < GZIP_SHORTEST)
+        return 0;
+    return (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
 }
 
 bool gzip_deflate(const void *data, size_t size, int level, char **out, size_t *out_size)

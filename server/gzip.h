@@ -17,6 +17,10 @@
  */
 int gzip_inflate(const void *data, size_t size, size_t max, char **out, size_t *out_size, struct problem *p);
 
+/** gzip_size_told(data, size): how many bytes a gzip body says that it unpacks to (its last member, modulo 2^32); 0: it
+ *  is too short to say.  A hint: it may lie. */
+size_t gzip_size_told(const void *data, size_t size);
+
 /**
  * gzip_deflate(data, size, level, out, out_size): pack into one gzip member; the same bytes every time.
  *

@@ -15,6 +15,7 @@
 
 #include "app.h"
 #include "clock.h"
+#include "gzip.h"
 #include "http_encoding.h"
 #include "http_exchange.h"
 #include "http_head.h"
@@ -25,7 +26,6 @@ enum {
     DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
     GATE_FROM = 16 * 1024,   /* bodies this small, decoded, are not worth counting */
     GATE_FACTOR = 3,         /* what decoding makes of a byte, about */
-    GATE_GZIP_FACTOR = 8,    /* and unpacking */
     PARKED_MAX = 256,        /* of one network thread: each costs a call in each pass */
     PARKED_US = 50000        /* a commit takes less */
 };
@@ -226,16 +226,43 @@ void http_let_in(struct gate_ticket *ticket)
     loop_post(x->network->loop, &x->mail);
 }
 
+/* How much a packed body may unpack to: what it says, and if that was a lie, whatever is allowed. */
+static int64_t told_size(const struct exchange *x)
+{
+    int64_t limit = x->network->http->limits->body_bytes;
+    size_t told = gzip_size_told(x->body.data, x->body.size);
+
+    return told > 0 && told < (size_t)limit ? (int64_t)told : limit;
+}
+
 /* May what the body holds be decoded now?  false: the connection sleeps until it may. */
 static bool may_decode(struct exchange *x)
 {
-    int64_t weight = (int64_t)x->body.size * GATE_FACTOR * (head_is_gzip(&x->q) ? GATE_GZIP_FACTOR : 1);
+    bool is_gzip = head_is_gzip(&x->q);
 
-    if (x->ticket.is_inside || x->body.size < GATE_FROM || gate_enter(&x->network->http->gate, &x->ticket, weight))
+    if (is_gzip && x->unpack_max == 0)
+        x->unpack_max = told_size(x);
+    int64_t size = is_gzip ? x->unpack_max : (int64_t)x->body.size;
+    if (x->ticket.is_inside || size < GATE_FROM || gate_enter(&x->network->http->gate, &x->ticket, size * GATE_FACTOR))
         return true;
     conn_phase(x->conn, CONN_WORKING, 0);
     MHD_suspend_connection(x->mhd); /* whoever lets it in posts to this very thread, so that comes later */
     return false;
+}
+
+/* false: there is more in it than it said, and it has to wait anew. */
+static bool unpack(struct exchange *x)
+{
+    int64_t limit = x->network->http->limits->body_bytes, max = x->unpack_max > 0 ? x->unpack_max : limit;
+    int rc = body_unpack(&x->body, max, x->ticket.is_inside, &x->problem);
+
+    if (rc == PROBLEM_TOO_LARGE && max < limit) {
+        x->unpack_max = limit;
+        gate_leave(&x->network->http->gate, &x->ticket);
+        return false;
+    }
+    x->rc = rc;
+    return true;
 }
 
 /* From the submission on the exchange is somebody else's: nothing of it may be touched after a success. */
@@ -294,8 +321,8 @@ static enum MHD_Result dispatch(struct exchange *x)
 
     if (x->rc == OK && route->kind == ROUTE_ASYNC && !may_decode(x))
         return MHD_YES;
-    if (x->rc == OK && head_is_gzip(&x->q))
-        x->rc = body_unpack(&x->body, x->network->http->limits->body_bytes, &x->problem);
+    if (x->rc == OK && head_is_gzip(&x->q) && !unpack(x))
+        return dispatch(x);
     if (x->rc != OK)
         return http_answer(x);
     x->q.body = x->body.data != NULL ? x->body.data : "";

@@ -62,7 +62,7 @@ int body_add(struct body *b, const char *data, size_t size, uint64_t promised, i
     return OK;
 }
 
-int body_unpack(struct body *b, int64_t limit, struct problem *p)
+int body_unpack(struct body *b, int64_t limit, bool is_bounded, struct problem *p)
 {
     char *plain = NULL;
     size_t size = 0;
@@ -70,8 +70,13 @@ int body_unpack(struct body *b, int64_t limit, struct problem *p)
 
     if (rc != OK)
         return rc;
-    body_release(b);
-    atomic_fetch_add(&b->budget->used, (int64_t)size);
+    int64_t more = (int64_t)size - (int64_t)b->cap; /* the packed form goes */
+    if (atomic_fetch_add(&b->budget->used, more) + more > b->budget->max && more > 0 && !is_bounded) {
+        atomic_fetch_sub(&b->budget->used, more);
+        free(plain);
+        return problem_set(p, PROBLEM_BUSY, NULL, "too many bodies are here at once");
+    }
+    free(b->data);
     b->data = plain;
     b->size = b->cap = size;
     return OK;

@@ -2,6 +2,7 @@
 #define HTTP_BODY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +34,11 @@ void body_release(struct body *b); /* empty again, and usable */
  */
 int body_add(struct body *b, const char *data, size_t size, uint64_t promised, int64_t limit, struct problem *p);
 
-/** body_unpack(b, limit, p): a gzip body becomes what it holds.  As gzip_inflate(). */
-int body_unpack(struct body *b, int64_t limit, struct problem *p);
+/**
+ * body_unpack(b, limit, is_bounded, p): a gzip body becomes what it holds; on failure it stays as it is.
+ * is_bounded  somebody else sees to it that few are unpacked at once: it may then go above the budget.
+ * Returns     as gzip_inflate(); PROBLEM_BUSY (above the budget).
+ */
+int body_unpack(struct body *b, int64_t limit, bool is_bounded, struct problem *p);
 
 #endif

@@ -58,12 +58,13 @@ struct exchange {
     const char *target_copy; /* made before the library changed it in place */
     struct guard_framing framing;
     struct body body;
-    int64_t began_us; /* the header was in, by clock_monotonic_us() */
-    bool is_last;     /* the connection closes after the answer */
-    bool is_early;    /* answered before the whole request was read */
+    int64_t began_us;   /* the header was in, by clock_monotonic_us() */
+    int64_t unpack_max; /* gzip: the bytes that the gate was told of; 0: not yet */
+    bool is_last;       /* the connection closes after the answer */
+    bool is_early;      /* answered before the whole request was read */
     bool is_counted;
     bool was_woken; /* the whole request is in, and said so once */
-    int rc; /* OK, or problem.code */
+    int rc;         /* OK, or problem.code */
     const char *allow;
     struct problem problem;                                /* meaningful where rc != OK */
     max_align_t room[EXCHANGE_ROOM / sizeof(max_align_t)]; /* the first block of q.arena */

@@ -188,7 +188,9 @@ int http_start(struct http **out, const struct http_options *options, struct pro
     h->limits = options->limits;
     h->app = options->app;
     gate_init(&h->gate, GATE_BYTES, http_let_in);
-    h->budget.max = options->limits->queue_bytes * 4 + options->limits->body_bytes;
+    h->budget.max = options->limits->queue_bytes * 2;
+    if (h->budget.max < options->limits->body_bytes)
+        h->budget.max = options->limits->body_bytes;
 
     struct listener_options listen = {options->address, options->port, options->limits, on_accepted, h};
     h->without_memory = answer_without_memory();

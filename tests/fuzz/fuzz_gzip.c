@@ -33,7 +33,7 @@ static int unpack(const char *data, size_t size, unsigned how, const char *want,
     body_init(&b, &budget);
     int rc = fill(&b, data, size, how, &p);
     if (rc == OK)
-        rc = body_unpack(&b, LIMIT, &p);
+        rc = body_unpack(&b, LIMIT, how % 16 < 8, &p);
     assert(rc == p.code && rc != PROBLEM_INTERNAL);
     assert(rc == OK || rc == PROBLEM_MALFORMED || rc == PROBLEM_TOO_LARGE || rc == PROBLEM_BUSY);
     if (rc == OK) {
