@@ -390,7 +390,7 @@ void *http_on_request_line(void *context, const char *target, struct MHD_Connect
        reading, and the connection hangs.  We read the copy: to the library it is one argument. */
     for (char *at = (char *)(uintptr_t)target; (at = strchr(at, '&')) != NULL;)
         *at = '_';
-    conn_phase(x->conn, CONN_WAITING, n->http->limits->header_deadline_s);
+    conn_due(x->conn, n->http->limits->header_deadline_s); /* of a first request it runs since the connection came */
     return x;
 }
 

@@ -89,6 +89,17 @@ void conn_phase(struct conn *c, enum conn_phase phase, int64_t seconds)
     atomic_store_explicit(&c->phase, (int)phase, memory_order_relaxed);
 }
 
+void conn_due(struct conn *c, int64_t seconds)
+{
+    if (c == NULL)
+        return;
+    int64_t latest = clock_monotonic_us() + seconds * 1000000;
+    int64_t deadline = atomic_load_explicit(&c->deadline_us, memory_order_relaxed);
+    /* against conn_hurry(), which only brings it nearer too */
+    while ((deadline == 0 || deadline > latest) && !atomic_compare_exchange_weak(&c->deadline_us, &deadline, latest))
+        continue;
+}
+
 int64_t conn_count(struct conn_list *l)
 {
     pthread_mutex_lock(&l->mutex);
@@ -108,6 +119,11 @@ int64_t conn_cuts(struct conn_list *l)
 /* Called with the mutex held. */
 static void cut(struct conn_list *l, struct conn *c)
 {
+    struct linger at_once = {.l_onoff = 1};
+
+    /* what is not read would keep the end of the stream, and the system's memory, behind it for minutes */
+    if (atomic_load_explicit(&c->phase, memory_order_relaxed) == CONN_SENDING)
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     shutdown(c->fd, SHUT_RDWR);
     c->is_cut = true;
     l->n_cut++;

@@ -28,6 +28,8 @@ void conn_close(struct conn_list *l, struct conn *c); /* before its fd is closed
 int conn_fd(const struct conn *c);
 /** The connection (NULL: nothing happens) enters a phase and must leave it within seconds (0: no deadline). */
 void conn_phase(struct conn *c, enum conn_phase phase, int64_t seconds);
+/** conn_due(c, seconds): its phase must end within seconds, or sooner where that was said before. */
+void conn_due(struct conn *c, int64_t seconds);
 
 int64_t conn_count(struct conn_list *l);
 int64_t conn_cuts(struct conn_list *l); /* since the start */
