@@ -47,8 +47,9 @@ SHIM := $(OUT)/tests/faults/shim.so
 RUN_FAULTS = TALLY_BIN=$(abspath $(TALLY)) TALLY_SHIM=$(abspath $(SHIM)) TALLY_MEMORY=$(abspath $(MEMORY_PROGRAM)) python3 -m unittest discover -s tests/faults -p '$(FAULTS)'
 FAULTS ?= test*.py
 RUN_FUZZ := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/fuzz
+RUN_RACES := RACES_SECONDS=15 TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/faults -p test_races.py
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
-    "api=$(SAN_ENV) $(RUN_API)" "fuzz=$(SAN_ENV) $(RUN_FUZZ)" $(if $(SAN),,"client=$(RUN_CLIENT)" "client-c=$(RUN_CLIENT_C)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
+    "api=$(SAN_ENV) $(RUN_API)" "fuzz=$(SAN_ENV) $(RUN_FUZZ)" $(if $(SAN),"races=$(SAN_ENV) $(RUN_RACES)","client=$(RUN_CLIENT)" "client-c=$(RUN_CLIENT_C)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
 
 .PHONY: deps-test deps-check unit-lib unit-server api client faults web test test-integrations
 deps-test: deps-build deps-node deps-client-c
@@ -97,8 +98,21 @@ SHORTAGES ?= 41
 BACKUPS ?= 100
 PAUSE ?= 5
 ALLOCATIONS ?= all
-faults: build memory-program $(SHIM) ## kill -9, power cuts, refused writes, a full disk, no memory, backups: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 ALLOCATIONS=all BACKUPS=100; FAULTS=test_kill.py: one)
-	$(Q)ALLOCATIONS=$(ALLOCATIONS) BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
+SLOW ?= 5000
+faults: build memory-program $(SHIM) ## kill -9, power cuts, refused writes, a full disk, no memory, backups, slow clients: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 ALLOCATIONS=all BACKUPS=100 SLOW=5000; FAULTS=test_kill.py: one)
+	$(Q)ALLOCATIONS=$(ALLOCATIONS) SLOW=$(SLOW) BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
+.PHONY: slow races
+slow: build ## slow clients beside honest ones alone, the long form (SLOW=5000: connections)
+	$(Q)SLOW=$(SLOW) $(RUN_FAULTS) -p test_slow.py
+MINUTES ?= 60
+PACE ?= 24
+.PHONY: soak
+soak: build ## a day of a typical job in an hour: do memory or open files rise? (MINUTES=60 PACE=24)
+	$(Q)TALLY_BIN=$(abspath $(TALLY)) python3 tests/faults/soak.py --minutes $(MINUTES) --pace $(PACE)
+RACES_SECONDS ?= 600
+races: build ## everything at once, the server built with the thread sanitizer (RACES_SECONDS=600)
+	$(Q)$(MAKE) --no-print-directory SAN=thread $(BUILD)/thread/tally
+	$(Q)RACES_SECONDS=$(RACES_SECONDS) TALLY_BIN=$(abspath $(BUILD)/thread/tally) python3 -m unittest discover -s tests/faults -p test_races.py
 web: build $(WEB_TEST_DEPS) ## the page in a real browser
 	$(Q)$(RUN_WEB)
 
