@@ -77,7 +77,7 @@ static int use_wal(struct store_conn *c, struct problem *p)
     bool row = false;
 
     sql_begin(&q, c, "turn on the write-ahead log", "PRAGMA journal_mode = WAL");
-    int status = sql_step(&q, &row, p);
+    int status = sql_step_texts(&q, &row, p);
     const char *mode = status == OK && row ? sql_column_text(&q, 0) : NULL;
     if (status == OK && (mode == NULL || strcmp(mode, "wal") != 0))
         status = problem_set(p, PROBLEM_STORAGE, NULL, "this file system does not support SQLite's write-ahead log");

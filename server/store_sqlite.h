@@ -66,7 +66,7 @@ int store_file_resolve(const char *path, char **out, struct problem *p);
 /** store_file_check_local(path, p): refuse a network file system. */
 int store_file_check_local(const char *path, struct problem *p);
 
-/** store_file_check(path, fresh, p): by its header absent or empty (fresh), or ours and not newer.
+/** store_file_check(path, fresh, p): by its header absent or empty (fresh), or ours and not newer (else STORE_FOREIGN).
  *  Opens and closes the file, which drops SQLite's locks: not while this process has it open. */
 int store_file_check(const char *path, bool *fresh, struct problem *p);
 
@@ -87,7 +87,8 @@ void store_lock_drop(int fd, enum store_lock lock);
 enum { STORE_APPLICATION_ID = 0x54616c79 };
 
 int store_schema_latest(void); /* the greatest number of the migrations in the binary */
-/** store_schema_check(c, version, p): the open database is empty (version 0) or ours and not newer. */
+/** store_schema_check(c, version, p): the open database is empty (version 0) or ours and not newer (else
+ *  STORE_FOREIGN). */
 int store_schema_check(struct store_conn *c, int *version, struct problem *p);
 /** store_schema_migrate(c, from, p): run the migrations after version from, one transaction each. */
 int store_schema_migrate(struct store_conn *c, int from, struct problem *p);
@@ -146,6 +147,9 @@ void sql_double(struct sql *q, double value);                /* NAN is NULL */
 void sql_text(struct sql *q, const char *text);              /* NULL is NULL; borrowed until sql_end */
 void sql_blob(struct sql *q, const void *data, size_t size); /* borrowed until sql_end */
 int sql_step(struct sql *q, bool *row, struct problem *p);
+/** sql_step_texts(q, row, p): sql_step of a statement whose rows hold texts that will be read: without it, one that there is
+ *  no memory for reads as NULL. */
+int sql_step_texts(struct sql *q, bool *row, struct problem *p);
 int sql_run(struct sql *q, struct problem *p); /* sql_step for a statement without rows, and sql_end */
 void sql_end(struct sql *q);
 
@@ -156,7 +160,7 @@ void sql_rollback(struct store_conn *c);
 
 int64_t sql_column_int(struct sql *q, int column);
 double sql_column_double(struct sql *q, int column);    /* NULL is NAN */
-const char *sql_column_text(struct sql *q, int column); /* NULL is NULL; until the next step */
+const char *sql_column_text(struct sql *q, int column); /* of sql_step_texts; NULL is NULL; until the next step */
 const uint8_t *sql_column_blob(struct sql *q, int column, size_t *size);
 /** sql_column_copy(q, column, out, size): a text column into an array; a damaged database if it does not fit. */
 void sql_column_copy(struct sql *q, int column, char *out, size_t size);

@@ -56,7 +56,7 @@ int store_file_verify(struct store_conn *c, char *why, size_t why_size, struct p
     bool row = false;
 
     sql_begin(&q, c, "verify the file", "PRAGMA integrity_check(1)");
-    int status = sql_step(&q, &row, p);
+    int status = sql_step_texts(&q, &row, p);
     if (status == OK && row)
         sql_column_copy(&q, 0, why, why_size);
     sql_end(&q);

@@ -43,7 +43,7 @@ int store_run_find(struct store_conn *c, const char *id, struct run_row *out, bo
               "SELECT " RUN_COLUMNS
               " FROM run r JOIN project p ON p.project = r.project WHERE r.id = ?1 AND r.hidden = 0");
     sql_text(&q, id);
-    int status = sql_step(&q, &there, p);
+    int status = sql_step_texts(&q, &there, p);
     if (status == OK && there) {
         read_run(&q, &row);
         status = run_row_own(&row, p);
@@ -70,7 +70,7 @@ static int each_run(struct sql *q, int (*fn)(void *context, struct run_row *row)
     bool more = false;
     int status, answer = OK;
 
-    while ((status = sql_step(q, &more, p)) == OK && more && answer == OK) {
+    while ((status = sql_step_texts(q, &more, p)) == OK && more && answer == OK) {
         struct run_row row;
         read_run(q, &row);
         answer = fn(context, &row);
@@ -140,7 +140,7 @@ int store_projects_each(struct store_conn *c, int (*fn)(void *context, const cha
     int status, answer = OK;
 
     sql_begin(&q, c, "read the projects", "SELECT name, runs FROM project WHERE runs > 0 ORDER BY name");
-    while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK)
+    while ((status = sql_step_texts(&q, &more, p)) == OK && more && answer == OK)
         answer = fn(context, sql_column_text(&q, 0), sql_column_int(&q, 1));
     sql_end(&q);
     if (status != OK)

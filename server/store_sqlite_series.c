@@ -34,7 +34,7 @@ int store_series_each(struct store_conn *c, int64_t run, int (*fn)(void *context
     sql_begin(&q, c, "read the series of a run",
               "SELECT " SERIES_COLUMNS " FROM series WHERE run = ?1 ORDER BY stage, name, kind");
     sql_int(&q, run);
-    while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK) {
+    while ((status = sql_step_texts(&q, &more, p)) == OK && more && answer == OK) {
         struct series_row row;
         read_series(&q, &row);
         answer = fn(context, &row);
@@ -71,7 +71,7 @@ int store_series_find(struct store_conn *c, int64_t run, const char *stage, cons
     sql_text(&q, stage);
     sql_text(&q, name);
     sql_int(&q, kind);
-    int status = sql_step(&q, &row, p);
+    int status = sql_step_texts(&q, &row, p);
     if (status == OK) {
         *found = row;
         if (row)
@@ -164,7 +164,7 @@ int store_attempts_each(struct store_conn *c, int64_t run, int (*fn)(void *conte
     sql_begin(&q, c, "read the attempts of a run",
               "SELECT attempt, number, rewound, stage, epoch, step FROM attempt WHERE run = ?1 ORDER BY number");
     sql_int(&q, run);
-    while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK) {
+    while ((status = sql_step_texts(&q, &more, p)) == OK && more && answer == OK) {
         struct attempt_row row;
         memset(&row, 0, sizeof row);
         sql_column_copy(&q, 0, row.attempt, sizeof row.attempt);

@@ -116,6 +116,17 @@ int sql_step(struct sql *q, bool *row, struct problem *p)
     return OK;
 }
 
+int sql_step_texts(struct sql *q, bool *row, struct problem *p)
+{
+    int status = sql_step(q, row, p);
+
+    /* a text may have to be copied to get its NUL; one that was stays as it is */
+    for (int i = 0; status == OK && *row && i < sqlite3_column_count(q->statement); i++)
+        if (sqlite3_column_type(q->statement, i) == SQLITE_TEXT && sqlite3_column_text(q->statement, i) == NULL)
+            status = sql_failed(q->c, q->what, SQLITE_NOMEM, p);
+    return status;
+}
+
 int sql_run(struct sql *q, struct problem *p)
 {
     bool row = false;

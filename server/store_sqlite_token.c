@@ -15,7 +15,7 @@ int store_tokens_each(struct store_conn *c, int (*fn)(void *context, const struc
 
     sql_begin(&q, c, "read the tokens",
               "SELECT token, name, scope, sha256, created_at, expires_at, project FROM token ORDER BY token");
-    while ((status = sql_step(&q, &more, p)) == OK && more && answer == OK) {
+    while ((status = sql_step_texts(&q, &more, p)) == OK && more && answer == OK) {
         struct token_row row;
         size_t size = 0;
         memset(&row, 0, sizeof row);
