@@ -11,12 +11,7 @@
 
 #include "archive.h"
 #include "archive_command.h"
-
-static int fail(const char *detail)
-{
-    fprintf(stderr, "tally: %s\n", detail);
-    return 1;
-}
+#include "command.h"
 
 static int fail_file(const char *what, const char *file)
 {
@@ -32,6 +27,8 @@ static int export_to(const struct options *o, FILE *out, struct archive_stats *s
     int status = store_view_open(&store, o->db, p);
     if (status == OK)
         status = store_reader_open(store, &reader, p);
+    if (status == OK)
+        status = store_view_check(reader, true, p);
     if (status == OK)
         status = archive_export(reader, o->run, out, stats, p);
     store_reader_close(reader);
@@ -64,7 +61,7 @@ int export_command_run(const struct options *o)
     if (!written && !is_stdout)
         unlink(o->file); /* ours: it was not there before */
     if (status != OK)
-        return fail(p.detail);
+        return command_fail(&p);
     if (!written)
         return fail_file("write", o->file);
     fprintf(stderr, "%" PRId64 " runs, %" PRId64 " records\n", stats.runs, stats.records);
@@ -89,5 +86,5 @@ int import_command_run(const struct options *o)
     if (!is_stdin)
         fclose(in);
     fprintf(stderr, "%" PRId64 " runs%s\n", stats.runs, status == OK ? "" : " were imported");
-    return status == OK ? 0 : fail(p.detail);
+    return status == OK ? 0 : command_fail(&p);
 }

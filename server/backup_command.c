@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "backup_command.h"
+#include "command.h"
 #include "store.h"
 
 int backup_command_run(const struct options *o)
@@ -15,13 +16,13 @@ int backup_command_run(const struct options *o)
     if (status == OK)
         status = store_reader_open(store, &reader, &p);
     if (status == OK)
+        status = store_view_check(reader, false, &p);
+    if (status == OK)
         status = store_backup(reader, o->file, &bytes, &p);
     store_reader_close(reader);
     store_close(store);
-    if (status != OK) {
-        fprintf(stderr, "tally: %s\n", p.detail);
-        return 1;
-    }
+    if (status != OK)
+        return command_fail(&p);
     printf("%s: %" PRId64 " bytes\n", o->file, bytes);
     return fflush(stdout) == 0 ? 0 : 1;
 }

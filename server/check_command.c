@@ -3,13 +3,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "command.h"
 #include "options.h"
-
-static int fail(const struct problem *p)
-{
-    fprintf(stderr, "tally: %s\n", p->detail);
-    return 1;
-}
 
 static int check_open_store(struct store *s)
 {
@@ -22,7 +17,7 @@ static int check_open_store(struct store *s)
         status = check_store(reader, stdout, &report, &p);
     store_reader_close(reader);
     if (status != OK)
-        return fail(&p);
+        return command_fail(&p);
     printf("%" PRId64 " runs, %" PRId64 " series, %" PRId64 " batches, %" PRId64 " sums: ", report.runs, report.series,
            report.batches, report.rollups);
     if (report.disagreements == 0)
@@ -43,7 +38,7 @@ int check_command_run(const struct options *o)
         return 1;
     }
     if (store_open(&store, &options, &p) != OK)
-        return fail(&p);
+        return command_fail(&p);
     int exit_status = check_open_store(store);
     store_close(store);
     return exit_status;

@@ -15,6 +15,7 @@
 #include "app.h"
 #include "auth.h"
 #include "clock.h"
+#include "command.h"
 #include "ingest.h"
 #include "log.h"
 #include "query_step_mean.h"
@@ -143,10 +144,10 @@ int serve_run(const struct options *o)
     s.app.started_at = clock_now_ms();
     block_signals(&signals);
     if (start(&s, o, &p) != OK) {
-        fprintf(stderr, "tally: %s\n", p.detail);
+        int status = command_fail(&p);
         if (!stop(&s))
-            _exit(1);
-        return 1;
+            _exit(status);
+        return status;
     }
     announce(&s, o);
     if (o->insecure_no_auth && !auth_address_is_loopback(o->address))

@@ -32,6 +32,10 @@ struct store;
 struct store_conn;
 
 enum { STORE_STOP = 1 };
+
+/* What opening a file that is another program's, or was made by a later version, gives: it was left as it is.  It never
+   reaches a client. */
+enum { STORE_FOREIGN = PROBLEM_LAST - 1 };
 enum { RUN_ID_MAX = 128, STAGE_MAX = 64, PROJECT_MAX = 128, ATTEMPT_MAX = 128, TAG_MAX = 128 };
 
 enum store_durability { STORE_FULL, STORE_NORMAL };
@@ -307,6 +311,12 @@ int store_file_verify(struct store_conn *c, char *why, size_t why_size, struct p
  * or migrated.  store_reader_open() then works on it; store_close() at the end.
  */
 int store_view_open(struct store **out, const char *path, struct problem *p);
+/**
+ * store_view_check(c, rows, p): may this connection of a view be used?  STORE_FOREIGN if what it sees was made by a later
+ * version (its log may say so, and its header not yet); PROBLEM_STORAGE if it is of an earlier one and rows: rows of it are
+ * to be read.
+ */
+int store_view_check(struct store_conn *c, bool rows, struct problem *p);
 
 /**
  * store_backup(reader, path, bytes, p): the whole database, as it is at one moment, into a new file of mode 0600: under a

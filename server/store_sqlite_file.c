@@ -145,15 +145,21 @@ static int check_header(const char *path, const uint8_t *header, size_t size, st
 
     problem_quote(quoted, sizeof quoted, path, strlen(path));
     if (size < 100 || memcmp(header, "SQLite format 3", 16) != 0)
-        return problem_set(p, PROBLEM_STORAGE, NULL, "%s is not a database: it is left alone", quoted);
+        return problem_set(p, STORE_FOREIGN, NULL, "%s is not a database: it is left alone", quoted);
     if (big_endian(header + 68) != STORE_APPLICATION_ID)
-        return problem_set(p, PROBLEM_STORAGE, NULL, "%s is a SQLite database, but not one of tally: it is left alone",
+        return problem_set(p, STORE_FOREIGN, NULL, "%s is a SQLite database, but not one of tally: it is left alone",
                            quoted);
     if (big_endian(header + 60) > (uint32_t)store_schema_latest())
-        return problem_set(p, PROBLEM_STORAGE, NULL,
+        return problem_set(p, STORE_FOREIGN, NULL,
                            "%s was made by a later version of tally (schema %u, this one knows %d): it is left alone",
                            quoted, (unsigned)big_endian(header + 60), store_schema_latest());
     return OK;
+}
+
+/* Does the header say whose file it is?  Ours does from the end of its first transaction on. */
+static bool names_owner(const uint8_t *header, size_t size)
+{
+    return size >= 100 && memcmp(header, "SQLite format 3", 16) == 0 && big_endian(header + 68) != 0;
 }
 
 int store_file_check_local(const char *path, struct problem *p)
@@ -196,13 +202,14 @@ int store_file_check(const char *path, bool *fresh, struct problem *p)
     if (n == 0)
         return OK;
 
-    /* a crash while it was made: SQLite first undoes what the journal holds, then the schema is checked */
+    /* a crash while it was made: SQLite first undoes what the journal holds, then the schema is checked; but not in
+       a file that says already that it is another's */
     char *journal = beside(path, "-journal");
     if (journal == NULL)
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     bool hot = access(journal, F_OK) == 0;
     free(journal);
-    return hot ? OK : check_header(path, header, (size_t)n, p);
+    return hot && !names_owner(header, (size_t)n) ? OK : check_header(path, header, (size_t)n, p);
 }
 
 int store_file_create(const char *path, struct problem *p)

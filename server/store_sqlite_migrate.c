@@ -51,15 +51,29 @@ int store_schema_check(struct store_conn *c, int *version, struct problem *p)
         return status;
     bool empty = application == 0 && user == 0 && tables == 0;
     if (!empty && application != STORE_APPLICATION_ID)
-        return problem_set(p, PROBLEM_STORAGE, NULL,
+        return problem_set(p, STORE_FOREIGN, NULL,
                            "the file is a SQLite database, but not one of tally: it is left alone");
     if (user > store_schema_latest())
         return problem_set(
-            p, PROBLEM_STORAGE, NULL,
+            p, STORE_FOREIGN, NULL,
             "the database was made by a later version of tally (schema %d, this one knows %d): it is left alone",
             (int)user, store_schema_latest());
     *version = (int)user;
     return OK;
+}
+
+int store_view_check(struct store_conn *c, bool rows, struct problem *p)
+{
+    int version = 0;
+    int status = store_schema_check(c, &version, p);
+
+    if (status != OK || !rows || version == store_schema_latest())
+        return status;
+    return problem_set(
+        p, PROBLEM_STORAGE, NULL,
+        "the database was made by an earlier version of tally (schema %d, this one reads %d): tally serve and "
+        "tally check bring it up to date",
+        version, store_schema_latest());
 }
 
 static int migrate_one(struct store_conn *c, const struct embedded_file *file, int number, struct problem *p)

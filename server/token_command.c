@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "command.h"
 #include "crypto.h"
 #include "store.h"
 #include "token_command.h"
@@ -14,12 +15,6 @@
 enum { SECRET = 32, TEXT_MIN = 32, TEXT_MAX = 256 };
 
 static const char PREFIX[] = "tally_"; /* so that scanners for leaked secrets recognise it */
-
-static int fail(const struct problem *p)
-{
-    fprintf(stderr, "tally: %s\n", p->detail);
-    return 1;
-}
 
 /* A token that nobody has used yet. */
 static bool make_text(char *text, size_t size)
@@ -91,7 +86,7 @@ static int create_token(const struct options *o)
     if (o->token_expires_s > 0)
         row.expires_at = row.created_at + o->token_expires_s * 1000;
     if (o->token_file != NULL && access(o->db, F_OK) == 0 && store_token_list(o->db, compare_token, &search, &p) != OK)
-        return fail(&p);
+        return command_fail(&p);
     if (search.found && o->token_if_missing)
         return 0;
     if (search.found) {
@@ -99,7 +94,7 @@ static int create_token(const struct options *o)
         return 1;
     }
     if (store_token_create(o->db, &row, &p) != OK)
-        return fail(&p);
+        return command_fail(&p);
     /* the token alone on standard output: TOKEN=$(tally token create) */
     if (o->token_file == NULL)
         printf("%s\n", text);
@@ -136,7 +131,7 @@ static int list_tokens(const struct options *o)
     struct problem p = {0};
 
     printf("  id  scope  created               expires               project           name\n");
-    return store_token_list(o->db, put_token, NULL, &p) == OK ? 0 : fail(&p);
+    return store_token_list(o->db, put_token, NULL, &p) == OK ? 0 : command_fail(&p);
 }
 
 static int revoke_token(const struct options *o)
@@ -145,7 +140,7 @@ static int revoke_token(const struct options *o)
     bool found = false;
 
     if (store_token_revoke(o->db, o->token_id, &found, &p) != OK)
-        return fail(&p);
+        return command_fail(&p);
     if (found)
         return 0;
     fprintf(stderr, "tally: there is no token %" PRId64 "; see: tally token list\n", o->token_id);

@@ -97,7 +97,7 @@ Test(store, what_is_not_ours_or_newer_is_left_alone)
     char text[200];
     memset(text, 'x', sizeof text);
     write_file(f.path, text, sizeof text);
-    cr_assert_eq(open_again(f.path, &p), PROBLEM_STORAGE);
+    cr_assert_eq(open_again(f.path, &p), STORE_FOREIGN);
     cr_assert(strstr(p.detail, "not a database") != NULL, "%s", p.detail);
     cr_assert_neq(access(lock, F_OK), 0, "no lock file beside a foreign file");
     unlink(f.path);
@@ -106,7 +106,7 @@ Test(store, what_is_not_ours_or_newer_is_left_alone)
     uint8_t page[4096] = "SQLite format 3";
     page[68] = 1;
     write_file(f.path, page, sizeof page);
-    cr_assert_eq(open_again(f.path, &p), PROBLEM_STORAGE);
+    cr_assert_eq(open_again(f.path, &p), STORE_FOREIGN);
     cr_assert(strstr(p.detail, "not one of tally") != NULL, "%s", p.detail);
     unlink(f.path);
 
@@ -115,9 +115,9 @@ Test(store, what_is_not_ours_or_newer_is_left_alone)
     uint8_t version[4] = {0, 0, 0, 200};
     cr_assert(file != NULL && fseek(file, 60, SEEK_SET) == 0 && fwrite(version, 1, 4, file) == 4 && fclose(file) == 0);
     cr_assert_eq(stat(f.path, &before), 0);
-    cr_assert_eq(open_again(f.path, &p), PROBLEM_STORAGE);
+    cr_assert_eq(open_again(f.path, &p), STORE_FOREIGN);
     cr_assert(strstr(p.detail, "later version") != NULL, "%s", p.detail);
-    cr_assert_eq(store_token_list(f.path, NULL, NULL, &p), PROBLEM_STORAGE);
+    cr_assert_eq(store_token_list(f.path, NULL, NULL, &p), STORE_FOREIGN);
     cr_assert_eq(stat(f.path, &after), 0);
     cr_assert(before.st_size == after.st_size && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
 
