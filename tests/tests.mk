@@ -99,7 +99,7 @@ BACKUPS ?= 100
 PAUSE ?= 5
 ALLOCATIONS ?= all
 SLOW ?= 5000
-faults: build memory-program $(SHIM) ## kill -9, power cuts, refused writes, a full disk, no memory, backups, slow clients: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 ALLOCATIONS=all BACKUPS=100 SLOW=5000; FAULTS=test_kill.py: one)
+faults: build memory-program $(SHIM) ## kill -9, power cuts, refused writes, a full disk, no memory, upgrades, backups, slow clients: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 ALLOCATIONS=all BACKUPS=100 SLOW=5000; FAULTS=test_kill.py: one)
 	$(Q)ALLOCATIONS=$(ALLOCATIONS) SLOW=$(SLOW) BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
 .PHONY: slow races
 slow: build ## slow clients beside honest ones alone, the long form (SLOW=5000: connections)

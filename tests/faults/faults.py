@@ -23,6 +23,7 @@ SUFFIX = {DB: "", WAL: "-wal", JOURNAL: "-journal"}
 SECTOR = 512
 EPOCHS = 3
 NEVER = 2 ** 64 - 1
+DIE = 9999  # in the place of an errno: kill -9
 
 
 def size_of(name, default):
@@ -42,7 +43,7 @@ class Shim:
         self.path, self.log = os.path.join(folder, "shim-state"), os.path.join(folder, "shim-log")
         self.record, self.db = record, os.path.join(os.path.realpath(folder), "tally.db")
         with open(self.path, "wb") as f:
-            f.write(struct.pack("6Q", 0, NEVER, 0, 0, 0, 0))
+            f.write(struct.pack("8Q", 0, NEVER, 0, 0, 0, 0, 0, NEVER))
         with open(self.path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 0)
 
@@ -63,6 +64,10 @@ class Shim:
     def disarm(self):
         struct.pack_into("Q", self.map, 8, NEVER)
 
+    def die_at_statement(self, number):
+        """kill -9 when SQLite begins that statement."""
+        struct.pack_into("Q", self.map, 56, number)
+
     def was_refused(self, op):
         """Since the shim was made."""
         return bool(self.get(5) >> op & 1)
@@ -72,6 +77,7 @@ class Shim:
 
     operations = property(lambda self: self.get(0))
     refused = property(lambda self: self.get(4))
+    statements = property(lambda self: self.get(6))
 
 
 class FaultTest(unittest.TestCase):
@@ -132,8 +138,13 @@ class Disk:
     """The folder after a prefix of the log.  What was synced is there; of what was not, anything may be: each write, or
     each sector of it, for itself.  A name made or removed since the folder was synced may be in either state."""
 
-    def __init__(self):
-        self.names, self.durable_names = {}, {}
+    def __init__(self, db=None):
+        """db: the content of the database, where there is one to begin with."""
+        self.names = {}
+        if db is not None:
+            self.names[DB] = Inode()
+            self.names[DB].durable[:] = db
+        self.durable_names = dict(self.names)
 
     def step(self, operation):
         op, file, offset, data = operation

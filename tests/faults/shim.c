@@ -3,7 +3,7 @@
  *
  * It sees the files that begin with $FAULT_DB (the database, its WAL, its journal, its shared memory) and their folder.
  * $FAULT_STATE is a file of struct state that the test maps too: the number of operations so far, and which of them
- * shall fail with which errno.  $FAULT_LOG, if set, gets a record of every operation and the bytes that
+ * shall fail with which errno, or kill the process; and the same of the statements that SQLite runs.  $FAULT_LOG, if set, gets a record of every operation and the bytes that
  * reached the disk.
  * An operation, its number and its record are one step under a mutex, so the log has the order of the disk.
  */
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,18 +23,21 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { FDS = 65536 };
+enum { FDS = 65536, DIE = 9999 };
 enum op { OP_WRITE = 1, OP_SYNC, OP_TRUNCATE, OP_CREATE, OP_UNLINK, OP_REFUSED };
 enum file { FILE_NONE, FILE_DB, FILE_WAL, FILE_JOURNAL, FILE_SHM, FILE_FOLDER };
 
 /* 64-bit fields in the machine's order: faults.py maps it. */
 struct state {
-    uint64_t operations;  /* done so far; a refused one counts */
-    uint64_t fail_from;   /* the first that fails; UINT64_MAX: none */
-    uint64_t fail_count;  /* how many fail, from there on */
-    uint64_t error;       /* errno */
+    uint64_t operations; /* done so far; a refused one counts */
+    uint64_t fail_from;  /* the first that fails; UINT64_MAX: none */
+    uint64_t fail_count; /* how many fail, from there on */
+    uint64_t
+        error; /* errno; DIE: the process is killed instead, before the operation (after it, where a name is made or removed) */
     uint64_t refused;     /* how many did */
     uint64_t refused_ops; /* which: bits, 1 << enum op */
+    uint64_t statements;  /* of SQL, begun so far, those of triggers too */
+    uint64_t die_at;      /* the statement at whose begin the process is killed; UINT64_MAX: none */
 };
 
 struct record {
@@ -96,12 +100,22 @@ static enum file file_at(int fd)
     return fd >= 0 && fd < FDS ? files[fd] : FILE_NONE;
 }
 
+/* With the mutex held. */
+static bool is_next(void)
+{
+    uint64_t number = state->operations;
+
+    return number >= state->fail_from && number - state->fail_from < state->fail_count;
+}
+
 /* With the mutex held, after the operation was done. */
 static void note(enum op op, enum file file, uint64_t offset, const void *data, size_t size)
 {
     struct record r = {.op = (uint8_t)op, .file = (uint8_t)file, .size = (uint32_t)size, .offset = offset};
     int saved = errno;
 
+    if (state->error == DIE && is_next()) /* a name made or removed */
+        kill(getpid(), SIGKILL);
     if (log_fd >= 0) {
         if (REAL(write)(log_fd, &r, sizeof r) != (ssize_t)sizeof r ||
             (size > 0 && REAL(write)(log_fd, data, size) != (ssize_t)size)) {
@@ -116,10 +130,10 @@ static void note(enum op op, enum file file, uint64_t offset, const void *data, 
 /* With the mutex held.  true: this operation fails, errno is set. */
 static bool refuse(enum op op, enum file file)
 {
-    uint64_t number = state->operations;
-
-    if (number < state->fail_from || number - state->fail_from >= state->fail_count)
+    if (!is_next())
         return false;
+    if (state->error == DIE)
+        kill(getpid(), SIGKILL);
     state->refused++;
     state->refused_ops |= UINT64_C(1) << op;
     note(OP_REFUSED, file, op, NULL, 0);
@@ -225,6 +239,34 @@ int unlink(const char *path)
     if (rc == 0)
         note(OP_UNLINK, file, 0, NULL, 0);
     pthread_mutex_unlock(&mutex);
+    return rc;
+}
+
+/* ---- statements: each connection is traced from its opening on ---- */
+
+static int on_statement(unsigned what, void *context, void *statement, void *text)
+{
+    (void)what, (void)context, (void)statement, (void)text;
+    pthread_mutex_lock(&mutex);
+    if (state->statements == state->die_at)
+        kill(getpid(), SIGKILL);
+    state->statements++;
+    pthread_mutex_unlock(&mutex);
+    return 0;
+}
+
+/* As in sqlite3.h, which a library that is preloaded into every program does without. */
+struct sqlite3;
+int sqlite3_open_v2(const char *path, struct sqlite3 **db, int flags, const char *vfs);
+int sqlite3_trace_v2(struct sqlite3 *db, unsigned mask, int (*on)(unsigned, void *, void *, void *), void *context);
+#define SQLITE_TRACE_STMT 1
+
+int sqlite3_open_v2(const char *path, struct sqlite3 **db, int flags, const char *vfs)
+{
+    int rc = REAL(sqlite3_open_v2)(path, db, flags, vfs);
+
+    if (rc == 0 && state != NULL)
+        REAL(sqlite3_trace_v2)(*db, SQLITE_TRACE_STMT, on_statement, NULL);
     return rc;
 }
 
