@@ -71,6 +71,17 @@ static int note_wal_pages(void *context, sqlite3 *db, const char *name, int page
     return SQLITE_OK;
 }
 
+/*
+ * Called by SQLite before each commit.  Where it has no memory to undo one statement it may give up the whole transaction,
+ * prepare the statement anew and run it alone, which would then commit by itself: half of a request.
+ */
+static int refuse_stray_commit(void *context)
+{
+    const struct store *s = context;
+
+    return !s->is_committing;
+}
+
 static int use_wal(struct store_conn *c, struct problem *p)
 {
     struct sql q;
@@ -123,6 +134,7 @@ static int open_writer(struct store *s, enum store_durability durability, bool m
         sqlite3_wal_hook(c->db, note_wal_pages, s);
         if (version > 0)
             status = store_schema_migrate(c, version, p);
+        sqlite3_commit_hook(c->db, refuse_stray_commit, s); /* from here on store_commit() commits, and nothing else */
     }
     return status;
 }
@@ -355,8 +367,10 @@ int store_begin(struct store *s, struct problem *p)
 int store_writing(struct store *s, struct problem *p)
 {
     /* after some errors SQLite has rolled back by itself; writing on would commit statement by statement */
-    if (!s->in_transaction || sqlite3_get_autocommit(s->writer.db))
-        return problem_set(p, PROBLEM_STORAGE, NULL, "the transaction has ended already");
+    if (!s->in_transaction)
+        return problem_set(p, PROBLEM_STORAGE, NULL, "there is no transaction");
+    if (sqlite3_get_autocommit(s->writer.db)) /* any other reason was told by the statement */
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory: the transaction has ended");
     return OK;
 }
 
@@ -371,7 +385,9 @@ int store_commit(struct store *s, struct problem *p)
     }
     if (status == OK) {
         sql_begin(&q, &s->writer, "commit", "COMMIT");
+        s->is_committing = true;
         status = sql_run(&q, p);
+        s->is_committing = false;
     }
     if (status != OK) {
         store_rollback(s);

@@ -47,7 +47,7 @@ struct store {
     ino_t inode;
     int lock_fd;   /* <path>.lock */
     bool is_guest; /* a command: never checkpoints */
-    bool in_transaction;
+    bool in_transaction, is_committing;
     bool changed;                      /* this transaction wrote a run: the generation rises with it */
     int64_t wal_pages;                 /* in the WAL after the last commit; 0: it is empty */
     int64_t checkpoint_at;             /* wal_pages from which the next checkpoint is due */

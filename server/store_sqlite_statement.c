@@ -23,6 +23,8 @@ int sql_failed(struct store_conn *c, const char *what, int rc, struct problem *p
 
     if (primary == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to %s", what);
+    if (rc == SQLITE_CONSTRAINT_COMMITHOOK)
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to %s: the transaction has ended", what);
     if (primary == SQLITE_FULL)
         return store_full(p, what);
     if (primary == SQLITE_IOERR && is_memory_shared(rc))
