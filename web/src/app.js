@@ -29,12 +29,41 @@ function remembered() {
     }
 }
 
+// The address bar.  To change it keeps a browser busy for longer than to draw a chart, so a zoom is drawn first, and the
+// address follows: soon(), before anything else happens to it.
+const ADDRESS_MS = 100;
+const address = {
+    pending: null, // {search, timer}
+    now(search, replace) {
+        address.settle();
+        if (search !== location.search)
+            history[replace ? 'replaceState' : 'pushState'](null, '', '/' + search);
+    },
+    soon(search) {
+        address.settle();
+        address.pending = { search, timer: setTimeout(address.settle, ADDRESS_MS) };
+    },
+    settle() {
+        const { pending } = address;
+        address.forget();
+        if (pending)
+            address.now(pending.search, false);
+    },
+    forget() {
+        clearTimeout(address.pending?.timer);
+        address.pending = null;
+    }
+};
+
 function App() {
     const [search, setSearch] = useState(location.search);
     const [signedIn, setSignedIn] = useState(remembered);
     const [generation, setGeneration] = useState(0); // a new one rebuilds the view
     useEffect(() => {
-        const back = () => setSearch(location.search);
+        const back = () => {
+            address.forget();
+            setSearch(location.search);
+        };
         addEventListener('popstate', back);
         return () => removeEventListener('popstate', back);
     }, []);
@@ -47,10 +76,9 @@ function App() {
         return {
             state: parse(search),
             signedIn,
-            go(parts, { replace = false } = {}) {
+            go(parts, { replace = false, soon = false } = {}) {
                 const next = write({ ...INITIAL, ...parts });
-                if (next !== location.search)
-                    history[replace ? 'replaceState' : 'pushState'](null, '', '/' + next);
+                soon ? address.soon(next) : address.now(next, replace);
                 if (!replace && viewOf(parse(next)) !== viewOf(parse(search)))
                     scrollTo(0, 0);
                 setSearch(next);

@@ -11,18 +11,18 @@
 // whose size the style sheet sets.
 
 import { axesOf, colour, DRAG_MIN_PX, fontOf, keepUp, svgOf } from './chart_parts.js';
-import { readAt, xRange, yRange } from './series.js';
+import { bandShapes, readAt, xRange, yRange } from './series.js';
 
 const { uPlot } = globalThis;
 
 // the order they are painted in: bands below lines, the epoch on top
 const COLUMNS = ['min', 'max', 'low', 'high', 'step', 'mean', 'epoch'];
+const BANDS = [{ upper: 2, lower: 1, variable: '--series-step-band' }, { upper: 4, lower: 3, variable: '--series-epoch-band', isStairs: true }];
 const EPOCH_MARKS_MAX = 80;
 const SYNC = 'tally';
 
 export function createChart(element, { unit, bounds, kind = 'step', log = false, onRead, onZoom, onScale, onReset }) {
-    const css = name => colour(element, name);
-    const invisible = { stroke: 'transparent', points: { show: false } };
+    const hidden = { show: false };
     const stepped = uPlot.paths.stepped({ align: 1 });
     let data = null;
     let plot = null;
@@ -38,7 +38,7 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
             return [];
         const { ctx, bbox } = u;
         const ratio = uPlot.pxRatio;
-        ctx.font = fontOf(element, 11 * ratio);
+        ctx.font = fontOf(11 * ratio);
         let free = -Infinity; // where the last label ended
         return spans.flatMap(span => {
             const at = data.axis.forward(span.start);
@@ -60,8 +60,8 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         const ratio = uPlot.pxRatio;
         ctx.save();
         const marks = epochMarks(u);
-        ctx.strokeStyle = css('--chart-epoch-mark');
-        ctx.fillStyle = css('--text-muted');
+        ctx.strokeStyle = colour('--chart-epoch-mark');
+        ctx.fillStyle = colour('--text-muted');
         ctx.textAlign = 'left';
         ctx.textBaseline = 'bottom';
         ctx.lineWidth = ratio;
@@ -78,11 +78,32 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         ctx.restore();
     }
 
+    // What lies between two columns, as one shape a stretch: uPlot's own bands are clipped along both edges, which costs several times as much
+    // as all the lines.
+    function drawBands(u) {
+        const { ctx, bbox } = u;
+        ctx.save();
+        ctx.beginPath();
+        ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+        ctx.clip();
+        for (const { upper, lower, variable, isStairs } of BANDS) {
+            ctx.fillStyle = colour(variable);
+            ctx.beginPath();
+            for (const { above, below } of bandShapes(u.data[0], u.data[upper], u.data[lower], isStairs)) {
+                above.forEach(([x, y], i) => ctx[i === 0 ? 'moveTo' : 'lineTo'](u.valToPos(x, 'x', true), u.valToPos(y, 'y', true)));
+                below.reverse().forEach(([x, y]) => ctx.lineTo(u.valToPos(x, 'x', true), u.valToPos(y, 'y', true)));
+                ctx.closePath();
+            }
+            ctx.fill();
+        }
+        ctx.restore();
+    }
+
     // a short stroke from below at each marked step
     function drawMarks(u) {
         const { ctx, bbox } = u;
         ctx.save();
-        ctx.strokeStyle = css('--mark');
+        ctx.strokeStyle = colour('--mark');
         ctx.lineWidth = 2 * uPlot.pxRatio;
         for (const mark of data.marks) {
             const left = Math.round(u.valToPos(data.axis.forward(mark), 'x', true));
@@ -115,13 +136,11 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
                 x: { time: false, range: () => xRange(data) ?? [0, 1] },
                 y: { distr: log ? 3 : 1, range: () => yRange(data, bounds) ?? (log ? [0.1, 1] : [0, 1]) }
             },
-            axes: axesOf(element, { kind, unit, log }),
-            series: [{}, invisible, invisible,
-                { ...invisible, paths: stepped }, { ...invisible, paths: stepped },
-                { stroke: () => css('--series-step'), width: 1.25, points: { size: 4, fill: () => css('--series-step') } },
-                { stroke: () => css('--series-mean'), width: 2, dash: [7, 5], paths: stepped, points: { show: false } },
-                { stroke: () => css('--series-epoch'), width: 3, paths: stepped, points: { show: false } }],
-            bands: [{ series: [2, 1], fill: () => css('--series-step-band') }, { series: [4, 3], fill: () => css('--series-epoch-band') }],
+            axes: axesOf({ kind, unit, log }),
+            series: [{}, hidden, hidden, hidden, hidden,
+                { stroke: () => colour('--series-step'), width: 1.25, points: { size: 4, fill: () => colour('--series-step') } },
+                { stroke: () => colour('--series-mean'), width: 2, dash: [7, 5], paths: stepped, points: { show: false } },
+                { stroke: () => colour('--series-epoch'), width: 3, paths: stepped, points: { show: false } }],
             cursor: {
                 drag: { x: true, y: false, setScale: false, dist: DRAG_MIN_PX }, y: false, points: { show: false },
                 bind: { dblclick: () => () => { onReset(); return null; } },
@@ -129,7 +148,7 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
                 sync: { key: SYNC, scales: ['x', null], setSeries: false, filters: { pub: type => type === 'mousemove' || type === 'mouseleave' } }
             },
             hooks: {
-                drawAxes: [drawEpochs],
+                drawAxes: [drawEpochs, drawBands],
                 draw: [drawMarks],
                 setSelect: [select],
                 setCursor: [u => u.cursor.left >= 0
@@ -166,13 +185,13 @@ export function createChart(element, { unit, bounds, kind = 'step', log = false,
         /** The same as SVG text.  legend: [{kind, text}], kinds of the swatches. */
         svg(title, legend) {
             const keys = {
-                step: { stroke: css('--series-step'), width: 1.25 }, epoch: { stroke: css('--series-epoch'), width: 3 },
-                mean: { stroke: css('--series-mean'), width: 2, dash: [7, 5] }, mark: { stroke: css('--mark') },
-                band: { fill: css('--series-step-band') }, interval: { fill: css('--series-epoch-band') }
+                step: { stroke: colour('--series-step'), width: 1.25 }, epoch: { stroke: colour('--series-epoch'), width: 3 },
+                mean: { stroke: colour('--series-mean'), width: 2, dash: [7, 5] }, mark: { stroke: colour('--mark') },
+                band: { fill: colour('--series-step-band') }, interval: { fill: colour('--series-epoch-band') }
             };
-            return svgOf(element, plot, uPlot.pxRatio, title, {
-                epochs: epochMarks(plot), marks: data.marks.map(at => ({ at: data.axis.forward(at), stroke: css('--mark') })),
-                bands: [{ upper: 2, lower: 1, ...keys.band }, { upper: 4, lower: 3, ...keys.interval, isStairs: true }],
+            return svgOf(plot, uPlot.pxRatio, title, {
+                epochs: epochMarks(plot), marks: data.marks.map(at => ({ at: data.axis.forward(at), stroke: colour('--mark') })),
+                bands: BANDS.map(band => ({ ...band, fill: colour(band.variable) })),
                 lines: [{ column: 5, ...keys.step }, { column: 6, ...keys.mean, isStairs: true }, { column: 7, ...keys.epoch, isStairs: true }],
                 legend: legend.map(({ kind, text }) => ({ text, ...keys[kind] }))
             });

@@ -16,7 +16,7 @@ const POINTS_MAX = 40; // entries of a line that are dots too
 
 export function createLines(element, { unit, log, kind, onRead, onZoom, onScale, onReset }) {
     let palette = []; // read once a painting: asking for a style of 200 lines each costs more than the lines
-    const readPalette = () => { palette = LINE_COLOURS.map(name => colour(element, name)); };
+    const readPalette = () => { palette = LINE_COLOURS.map(colour); };
     const above = document.createElement('canvas');
     let data = null;
     let plot = null;
@@ -88,7 +88,7 @@ export function createLines(element, { unit, log, kind, onRead, onZoom, onScale,
                 x: { time: false, range: ends },
                 y: { distr: log ? 3 : 1, range: () => linesRange(data.lines, data.x, ...ends(), log) ?? (log ? [0.1, 1] : [0, 1]) }
             },
-            axes: axesOf(element, { kind, unit, log }),
+            axes: axesOf({ kind, unit, log }),
             series: [{}, ...data.lines.map(line => ({
                 stroke: () => strokeOf(line), width: line.width, dash: line.dash, spanGaps: true,
                 points: { show: withPoints, size: 4 + line.width, fill: () => strokeOf(line) }
@@ -139,7 +139,7 @@ export function createLines(element, { unit, log, kind, onRead, onZoom, onScale,
         },
         svg: title => {
             const keys = data.lines.map(l => ({ stroke: palette[l.colour], width: l.width, dash: l.dash, alpha: l.alpha }));
-            return svgOf(element, plot, uPlot.pxRatio, title, {
+            return svgOf(plot, uPlot.pxRatio, title, {
                 spanGaps: true, lines: keys.map((key, i) => ({ ...key, column: i + 1 })),
                 legend: data.lines.map((l, i) => ({ ...keys[i], width: 3, text: shortName(l.name) }))
             });

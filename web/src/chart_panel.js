@@ -24,7 +24,7 @@ export function ChartPanel({ title, note, data, unit, bounds, size, epochName = 
 
     // the newest state for handlers that the chart keeps
     const zoom = useRef(null);
-    zoom.current = parts => go({ ...state, from: '', to: '', ...parts });
+    zoom.current = parts => go({ ...state, from: '', to: '', ...parts }, { soon: true });
     const here = useRef(null);
     here.current = { view: { from: state.from, to: state.to }, last };
 

@@ -12,12 +12,18 @@ const INTEGERS = [1, 2, 5].flatMap((n, i, all) => Array.from({ length: 16 }, (_,
 // the colours of lines that are numbered: line-0 .. line-7 of the style sheet
 export const LINE_COLOURS = ['--series-epoch', '--series-mean', '--line-c', '--mark', '--line-e', '--line-f', '--line-g', '--text-muted'];
 
-/** A variable of the style sheet, as it is now. */
-export function colour(element, name) {
-    return getComputedStyle(element).getPropertyValue(name).trim();
+// a painting asks for the same few again and again, and each asking makes the browser settle all styles first
+let colours = new Map();
+addEventListener('themechange', () => { colours = new Map(); });
+
+/** A variable of the style sheet, as it is now.  All are set on the root. */
+export function colour(name) {
+    if (!colours.has(name))
+        colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+    return colours.get(name);
 }
 
-export const fontOf = (element, size = 12) => `${size}px ${getComputedStyle(element).fontFamily}`;
+export const fontOf = (size = 12) => `${size}px ${colour('--font')}`;
 
 function percentLabels(splits) {
     const digits = splits.length > 1 && (splits[1] - splits[0]) * 100 < 0.999 ? (splits[1] - splits[0]) * 100 < 0.0999 ? 2 : 1 : 0;
@@ -40,12 +46,11 @@ const LABELS = {
 };
 
 /** The two axes of a plot.  kind: of x (axis.js). */
-export function axesOf(element, { kind, unit, log }) {
-    const css = name => colour(element, name);
-    const font = fontOf(element);
+export function axesOf({ kind, unit, log }) {
+    const font = fontOf();
     const axis = extra => ({
-        stroke: () => css('--text-muted'), font, labelFont: font,
-        grid: { stroke: () => css('--chart-grid'), width: 1 },
+        stroke: () => colour('--text-muted'), font, labelFont: font,
+        grid: { stroke: () => colour('--chart-grid'), width: 1 },
         ticks: { show: false }, gap: 6, ...extra
     });
     return [
@@ -75,8 +80,8 @@ export function keepUp(element, plotOf) {
 }
 
 /** What svgPicture() needs to know of the style sheet. */
-export function groundColours(element) {
-    const [surface, text, muted, grid] = ['--surface', '--text', '--text-muted', '--chart-grid'].map(name => colour(element, name));
+export function groundColours() {
+    const [surface, text, muted, grid] = ['--surface', '--text', '--text-muted', '--chart-grid'].map(colour);
     return { surface, text, muted, grid };
 }
 
@@ -84,7 +89,7 @@ export function groundColours(element) {
  * The plot as SVG text.  lines: [{column, stroke, width, dash, isStairs}], bands: [{upper, lower (columns), fill, isStairs}], columns of plot.data.
  * spanGaps: lines go on over null.  epochs: [{at, text}], marks: [{at, stroke}], at in values of x.  legend: of svgPicture().
  */
-export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps = false, epochs = [], marks = [], legend }) {
+export function svgOf(plot, ratio, title, { lines, bands = [], spanGaps = false, epochs = [], marks = [], legend }) {
     const head = 34;
     const box = { left: plot.bbox.left / ratio, top: plot.bbox.top / ratio + head, width: plot.bbox.width / ratio, height: plot.bbox.height / ratio };
     const [xs] = plot.data;
@@ -102,8 +107,8 @@ export function svgOf(element, plot, ratio, title, { lines, bands = [], spanGaps
     };
     const ticks = (axis, at) => (axis._splits ?? []).map((v, i) => ({ at: at(v), text: axis._values?.[i] ?? '' })).filter(t => t.text !== '');
     return svgPicture({
-        width: plot.width, height: plot.height + head, title, font: getComputedStyle(element).fontFamily, box,
-        colours: groundColours(element), legend,
+        width: plot.width, height: plot.height + head, title, font: colour('--font'), box,
+        colours: groundColours(), legend,
         xTicks: ticks(plot.axes[0], x), yTicks: ticks(plot.axes[1], y),
         epochs: epochs.map(e => ({ ...e, at: x(e.at) })), marks: marks.map(m => ({ ...m, at: x(m.at) })),
         bands: bands.map(b => ({ fill: b.fill, upper: points(b.upper, b.isStairs).filter(Boolean), lower: points(b.lower, b.isStairs).filter(Boolean) })),

@@ -1,7 +1,7 @@
 // Every class over every epoch as one picture: which classes came late, and which went away.
 
 import { html, useLayoutEffect, useMemo, useState } from './preact.js';
-import { groundColours } from './chart_parts.js';
+import { colour, groundColours } from './chart_parts.js';
 import { useCellCursor } from './cell_cursor.js';
 import { More } from './more.js';
 import { className } from './confusion.js';
@@ -74,15 +74,15 @@ function MapTable({ title, map, names }) {
 }
 
 // value -> [r, g, b], of the style sheet as it is now
-function shades(element, { low, high }) {
-    const [ground, ink, none] = ['--surface-sunk', '--series-epoch', '--surface'].map(name => rgb(element, name));
+function shades({ low, high }) {
+    const [ground, ink, none] = ['--surface-sunk', '--series-epoch', '--surface'].map(rgb);
     return v => v === null ? none : ground.map((part, i) => Math.round(part + (ink[i] - part) * (0.06 + 0.94 * (high > low ? (v - low) / (high - low) : 1))));
 }
 
 // one pixel a value, magnified by the style sheet
 function paint(canvas, map) {
     const { n, epochs, values } = map;
-    const shade = shades(canvas, map);
+    const shade = shades(map);
     canvas.width = epochs.length;
     canvas.height = n;
     const image = new ImageData(epochs.length, n);
@@ -107,10 +107,10 @@ function mapSvg(element, title, map, names, height) {
     const isImage = n * epochs.length > RECTS_MAX;
     return svgPicture({
         width: box.left + box.width + 20, height: box.top + height + 50, title: `${title}: from ${percent(low)} to ${percent(high)}`,
-        font: getComputedStyle(element).fontFamily, colours: groundColours(element), box, xName: 'epoch',
+        font: colour('--font'), colours: groundColours(), box, xName: 'epoch',
         xTicks: epochs.flatMap((e, i) => i % step === 0 ? [{ at: box.left + (i + 0.5) * wide, text: integer(e) }] : []),
         yTicks: labels.flatMap((text, c) => c % every === 0 ? [{ at: box.top + (c + 0.5) * tall, text: shortName(text) }] : []),
-        cells: isImage ? [] : heatCells(map, box, shades(element, map)),
+        cells: isImage ? [] : heatCells(map, box, shades(map)),
         image: isImage ? { ...box, href: element.toDataURL(), x: box.left, y: box.top } : undefined
     });
 }

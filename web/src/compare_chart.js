@@ -41,7 +41,7 @@ export function CompareChart({ data }) {
     const log = state.log && unit === 'number';
 
     const here = useRef(null);
-    here.current = { view: { from: state.from, to: state.to }, last: Math.max(x[x.length - 1] ?? 0, state.to === '' ? 0 : state.to), zoom: parts => go({ ...state, from: '', to: '', ...parts }) };
+    here.current = { view: { from: state.from, to: state.to }, last: Math.max(x[x.length - 1] ?? 0, state.to === '' ? 0 : state.to), zoom: parts => go({ ...state, from: '', to: '', ...parts }, { soon: true }) };
 
     useLayoutEffect(() => {
         if (asTable)

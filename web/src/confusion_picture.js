@@ -1,7 +1,7 @@
 // A confusion matrix as pixels, where it has too many classes for a table of all of them, and any matrix as a drawing.
 
 import { html, useLayoutEffect, useMemo } from './preact.js';
-import { groundColours } from './chart_parts.js';
+import { colour, groundColours } from './chart_parts.js';
 import { useCellCursor } from './cell_cursor.js';
 import { cellText, className, isGood, strengths, valueOf } from './confusion.js';
 import { namesWidth, shortName, svgPicture } from './svg_picture.js';
@@ -17,9 +17,9 @@ const CELL_PX = 46;          // with its number
 const PIXELS = ['--surface-sunk', '--series-epoch', '--series-mean']; // ground, right, wrong
 
 // One pixel a cell, written at once: a million cells take a few milliseconds.
-function pixels(element, matrix, norm) {
+function pixels(matrix, norm) {
     const { n } = matrix;
-    const [ground, good, bad] = PIXELS.map(name => rgb(element, name));
+    const [ground, good, bad] = PIXELS.map(rgb);
     const small = document.createElement('canvas');
     small.width = small.height = n;
     const image = new ImageData(n, n);
@@ -32,11 +32,11 @@ function pixels(element, matrix, norm) {
     }
     const strong = strengths(matrix, norm);
     matrix.cells.forEach((cell, k) => {
-        const colour = isGood(cell, norm) ? good : bad;
+        const ink = isGood(cell, norm) ? good : bad;
         const share = 0.2 + 0.8 * strong[k]; // a single sample is seen too
         const at = (cell.target * n + cell.predicted) * 4;
         for (let part = 0; part < 3; part++)
-            data[at + part] = ground[part] + (colour[part] - ground[part]) * share;
+            data[at + part] = ground[part] + (ink[part] - ground[part]) * share;
     });
     small.getContext('2d').putImageData(image, 0, 0);
     return small;
@@ -45,7 +45,7 @@ function pixels(element, matrix, norm) {
 // magnified by whole pixels
 function paint(canvas, matrix, norm) {
     const { n } = matrix;
-    const small = pixels(canvas, matrix, norm);
+    const small = pixels(matrix, norm);
     const scale = Math.max(1, Math.floor(canvas.clientWidth * devicePixelRatio / n));
     canvas.width = canvas.height = n * scale;
     const ctx = canvas.getContext('2d');
@@ -53,8 +53,8 @@ function paint(canvas, matrix, norm) {
     ctx.drawImage(small, 0, 0, n * scale, n * scale);
 }
 
-/** The matrix as SVG text.  element: from which the colours come. */
-export function matrixSvg(element, title, matrix, names, norm) {
+/** The matrix as SVG text.  */
+export function matrixSvg(title, matrix, names, norm) {
     const { n, cells } = matrix;
     const withText = n <= TABLE_MAX;
     const size = withText ? Math.max(240, n * CELL_PX) : SVG_PX;
@@ -65,18 +65,18 @@ export function matrixSvg(element, title, matrix, names, norm) {
     const every = Math.ceil(n / NAMED_MAX);
     const box = { left: Math.max(48, 30 + room), top: 40, width: size, height: size };
     const ticks = from => labels.flatMap((text, i) => i % every === 0 ? [{ at: from + (i + 0.5) * cell, text: shortName(text) }] : []);
-    const [ground, good, bad] = (withText ? ['--surface', '--cell-right', '--cell-wrong'] : PIXELS).map(name => rgb(element, name));
+    const [ground, good, bad] = (withText ? ['--surface', '--cell-right', '--cell-wrong'] : PIXELS).map(rgb);
     const strong = strengths(matrix, norm);
     const fill = (c, i) => {
         const share = withText ? strong[i] * COLOUR_MAX / 100 : 0.2 + 0.8 * strong[i];
-        const colour = isGood(c, norm) ? good : bad;
-        return `rgb(${ground.map((part, k) => Math.round(part + (colour[k] - part) * share)).join()})`;
+        const ink = isGood(c, norm) ? good : bad;
+        return `rgb(${ground.map((part, k) => Math.round(part + (ink[k] - part) * share)).join()})`;
     };
     const isImage = cells.length > RECTS_MAX;
     return svgPicture({
-        width: box.left + size + 20, height: box.top + size + (isTurned ? room : 24) + 34, title, font: getComputedStyle(element).fontFamily, colours: groundColours(element), box,
+        width: box.left + size + 20, height: box.top + size + (isTurned ? room : 24) + 34, title, font: colour('--font'), colours: groundColours(), box,
         xTicks: ticks(box.left), yTicks: ticks(box.top), isTurned, xName: 'predicted', yName: 'true class',
-        image: isImage ? { href: pixels(element, matrix, norm).toDataURL(), x: box.left, y: box.top, width: size, height: size } : undefined,
+        image: isImage ? { href: pixels(matrix, norm).toDataURL(), x: box.left, y: box.top, width: size, height: size } : undefined,
         cells: isImage ? [] : cells.map((c, i) => ({
             x: box.left + c.predicted * cell, y: box.top + c.target * cell, width: cell, height: cell, fill: fill(c, i), text: withText && cellText(valueOf(matrix, c, norm), norm)
         }))

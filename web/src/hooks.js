@@ -4,7 +4,10 @@ import { createContext, useContext, useEffect, useLayoutEffect, useRef, useState
 import * as api from './app_api.js';
 import { createPoller } from './live.js';
 
-/** {state, go(parts, {replace}), signedIn, signIn(token), signOut()}: the URL as a value; see app.js. */
+/**
+ * {state, go(parts, {replace, soon}), signedIn, signIn(token), signOut(), signedOut()}: the URL as a value; see app.js.  replace: without a place of
+ * its own in the history; soon: it has one, but the address may follow a moment later.
+ */
 export const Place = createContext(null);
 export const usePlace = () => useContext(Place);
 

@@ -2,7 +2,8 @@
 
 import { html, useMemo } from './preact.js';
 import * as api from './app_api.js';
-import { useLive, useNow, usePlace, useTitle } from './hooks.js';
+import { Place, useLive, useNow, usePlace, useTitle } from './hooks.js';
+import { INITIAL } from './url_state.js';
 import { Link, Live, Status, Tags } from './parts.js';
 import { NoSteps, UnknownRun } from './empty.js';
 import { createLoader, VIEW_KEYS } from './run_data.js';
@@ -18,18 +19,27 @@ const POLL_RUNNING_MS = 1000;
 const POLL_ENDED_MS = 5000;
 
 export function Run() {
-    const { state } = usePlace();
+    const place = usePlace();
+    const { state } = place;
     const load = useMemo(() => createLoader(api.get), [state.run]);
+    // what a choice needs is on its way before the page paints that it was made
+    const ahead = useMemo(() => ({
+        ...place,
+        go(parts, options) {
+            load.ahead({ ...INITIAL, ...parts });
+            place.go(parts, options);
+        }
+    }), [place, load]);
     const interval = data => data?.isPartial ? 0 : data?.run.status === 'running' ? POLL_RUNNING_MS : POLL_ENDED_MS;
     const live = useLive(signal => load(state, signal), interval, VIEW_KEYS.map(key => state[key]));
     const name = live.data?.run.name || state.run;
     useTitle(name);
     const refused = error => error.status === 404 && html`<${UnknownRun} run=${state.run} />`;
-    return html`<${Live} live=${live} refused=${refused}>${data => html`
+    return html`<${Place.Provider} value=${ahead}><${Live} live=${live} refused=${refused}>${data => html`
         <${Heading} run=${data.run} isStale=${live.error !== null} changed=${live.refresh} />
         ${data.stage === null ? html`<${NoSteps} run=${data.run} />` : html`<${Numbers} data=${data} />`}
         <${About} run=${data.run} />`}
-    </${Live}>`;
+    </${Live}></${Place.Provider}>`;
 }
 
 function Heading({ run, isStale, changed }) {

@@ -1,6 +1,6 @@
 // The charts of a run: the headline with the card beside it, the weighted means, the epochs as a table.
 
-import { html, useMemo } from './preact.js';
+import { html, useEffect, useMemo, useState } from './preact.js';
 import { path, runPath } from './app_api.js';
 import { useAnswer, usePlace } from './hooks.js';
 import { Link } from './parts.js';
@@ -17,6 +17,7 @@ import { meanSelector, metricTitle, unitOf } from './catalogue.js';
 import { difference, integer, inUnit, plural } from './format.js';
 
 const EPOCH_ROW_PX = 33;
+const LATE_MS = 120;
 const DIAGNOSIS_MS = 10000; // one scan of the epoch: not with every batch of a live run
 
 export function Charts({ data }) {
@@ -29,10 +30,13 @@ export function Charts({ data }) {
         const found = findings.find(f => f.id === state.show);
         return found && last ? { epoch: last.epoch, steps: found.steps } : null;
     }, [findings, state.show]);
-    const view = { from: state.from, to: state.to, axis: state.x, origin: state.x === 'relative' ? data.origin : undefined, whole: data.whole, window: state.window, marked };
-    const headline = useMemo(() => chosen && chartData(steps, epochs, chosen.selector, view), [data, state.from, state.to, state.x, marked]);
+    const { from, to } = useZoom(state, data.zoom);
+    const view = { from, to, axis: state.x, origin: state.x === 'relative' ? data.origin : undefined, whole: data.whole, window: state.window, marked };
+    const headline = useMemo(() => chosen && chartData(steps, epochs, chosen.selector, view), [data, from, to, state.x, marked]);
     const finding = chosen && explain({ epoch: last, chosen, unit, findings });
     const lastX = useMemo(() => Math.max(lastPosition(epochs.epochs), state.to === '' ? steps.x[steps.x.length - 1] ?? 0 : 0), [data]);
+    // a zoom leaves it as it is
+    const table = useMemo(() => chosen && html`<${Epochs} epochs=${epochs.epochs} chosen=${chosen} unit=${unit} />`, [epochs, chosen?.selector, unit]);
     const show = id => ({ ...state, ...zoomOn(id, data, last), show: id });
     return html`
         <${ChartMenus} hasMeans=${means.length > 0} ranks=${data.ranks} />
@@ -46,7 +50,20 @@ export function Charts({ data }) {
         ${last && html`<${Findings} epoch=${last.epoch} findings=${findings} show=${show} />`}
         ${means.length > 0 && html`<${Means} data=${data} view=${view} last=${lastX} />`}
         ${chosen && last && state.rank === '' && html`<${Ranks} run=${run} stage=${stage} chosen=${chosen} unit=${unit} epoch=${last} ranks=${data.ranks} />`}
-        ${chosen && html`<${Epochs} epochs=${epochs.epochs} chosen=${chosen} unit=${unit} />`}`;
+        ${table}`;
+}
+
+// The zoom to draw: that of the answer, since the next is mostly there before a painting of the old steps in it would be; when it is late
+// the old steps are shown in the new zoom.
+function useZoom({ from, to }, answered) {
+    const [late, setLate] = useState('');
+    const wanted = `${from} ${to}`;
+    const isBehind = wanted !== `${answered.from} ${answered.to}`;
+    useEffect(() => {
+        const timer = isBehind && setTimeout(() => setLate(wanted), LATE_MS);
+        return () => clearTimeout(timer);
+    }, [isBehind, wanted]);
+    return isBehind && late !== wanted ? answered : { from, to };
 }
 
 const NONE = [];
@@ -69,7 +86,7 @@ function Means({ data, view, last }) {
     const { means, shown, steps, epochs, run, stage } = data;
     const charts = useMemo(() => shown.map(series => ({
         series, data: chartData(steps, epochs, meanSelector(series.name), { ...view, log: state.log })
-    })), [data, state.from, state.to, state.x, state.log, view.marked]);
+    })), [data, view.from, view.to, state.x, state.log, view.marked]);
     return html`<section aria-label="Weighted means">
         <div class="charts">
             ${charts.map(({ series, data: chart }) => html`<${ChartPanel} key=${series.name} title=${series.name}

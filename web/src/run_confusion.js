@@ -1,7 +1,7 @@
 // The confusion matrix of one epoch: a table while it can be read, a picture above that, and the pairs that are
 // confused most.
 
-import { html, useMemo, useRef, useState } from './preact.js';
+import { html, useMemo, useState } from './preact.js';
 import { path, runPath } from './api.js';
 import { useAnswer, usePlace } from './hooks.js';
 import { Select } from './parts.js';
@@ -36,17 +36,16 @@ export function Confusion({ data }) {
         return now && isChange ? changeOf(now, before && readMatrix(before)) : now;
     }, [answer.data, before, isChange]);
     const [asTable, setAsTable] = useState(false);
-    const section = useRef(null);
     if (!matrix)
         return html`<p class="muted loading" role="status">${answer.error ? answer.error.message : 'Loading\u2026'}</p>`;
     const names = answer.data.class_names;
     const isTable = matrix.n <= TABLE_MAX;
     const title = `Confusion matrix, ${stage} epoch ${picked.epoch}: ${NORMS.find(n => n.value === norm).label}`;
-    return html`<section class="view" ref=${section}>
+    return html`<section class="view">
         <div class="view-head"><${EpochPicker} epochs=${epochs.epochs} picked=${picked} />
             <${Select} label="Show" value=${norm} options=${NORMS} onChange=${value => go({ ...state, norm: value })} />
             <${More} name="confusion matrix of epoch ${picked.epoch}" paths=${[['cells', question]]} asTable=${asTable} onTable=${isTable ? undefined : () => setAsTable(!asTable)}
-                svg=${asTable && !isTable ? null : () => matrixSvg(section.current, title, matrix, names, norm)} /></div>
+                svg=${asTable && !isTable ? null : () => matrixSvg(title, matrix, names, norm)} /></div>
         ${isChange && picked.before === null && html`<p class="muted">There is no epoch before this one.</p>`}
         <div class="confusion-and-pairs">
             ${isTable ? html`<${Table} matrix=${matrix} names=${names} norm=${norm} />` : asTable ? html`<${Cells} matrix=${matrix} names=${names} isChange=${isChange} />`

@@ -15,11 +15,13 @@ export const VIEW_KEYS = Object.freeze(['run', 'stage', 'metric', 'more', 'view'
 
 /**
  * createLoader(get) -> load(state, signal) -> {run, catalogue, stage, heads, means, shown, chosen, views,
- * view, steps, epochs, ranks (how many took part in the last epoch), origin, whole, isPartial}.  state: of the URL.  The same object comes back while
+ * view, steps, epochs, ranks (how many took part in the last epoch), origin, whole, isPartial, zoom: {from, to}}.  state: of the URL.  The same object comes back while
  * nothing changed.  stage null: nothing has been logged.  chosen null: the stage has nothing but means.
  * origin: when the stage began, ms.  views: those that the
  * stage has; view: the one asked for if it is among them.  steps null where the view shows none.
  * isPartial: the epochs of a long run have no mean of steps yet; load again at once.
+ *
+ * load.ahead(state): ask for what another choice needs now, before the page has painted that it was made.
  */
 export function createLoader(get) {
     let last = null; // {run (the answer), view (what of the URL matters), data}
@@ -27,8 +29,43 @@ export function createLoader(get) {
     const seen = new Set(); // the metrics whose mean of steps was asked for
     let answers = { run: null, stage: null, known: new Map() }; // what the same run has been asked: a zoom asks for steps only
 
-    return async function load(state, signal) {
-        const view = JSON.stringify(VIEW_KEYS.map(key => state[key]));
+    const viewOf = state => JSON.stringify(VIEW_KEYS.map(key => state[key]));
+    const meanOf = data => `${data.stage} ${data.chosen?.selector}`;
+
+    // one question of a state of a run is asked once, unless it was given up; known: question -> {answer: a promise, signal}
+    const askOnce = signal => {
+        const { known } = answers;
+        return question => {
+            if (known.size > KNOWN_MAX)
+                known.clear();
+            if (!known.has(question) || known.get(question).signal?.aborted) {
+                const asked = { answer: get(question, signal), signal };
+                known.set(question, asked);
+                asked.answer.then(() => { asked.signal = undefined; }, () => known.get(question) === asked && known.delete(question));
+            }
+            return known.get(question).answer;
+        };
+    };
+
+    // what is to be shown, without its numbers
+    function plan(run, state, isSecond) {
+        const stage = chooseStage(run, state.stage);
+        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, ranks: 1, origin: undefined, isPartial: false, zoom: { from: state.from, to: state.to } };
+        if (stage === null)
+            return data;
+        const series = seriesOf(run, stage);
+        data.heads = series.heads;
+        data.means = series.means;
+        data.chosen = chooseMetric(catalogue, series.heads, state.metric);
+        data.views = viewsOf(data.chosen);
+        data.view = data.views.some(v => v.view === state.view) ? state.view : 'charts';
+        data.shown = data.view !== 'charts' ? [] : state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
+        data.isPartial = !isSecond && data.view === 'charts' && data.chosen?.series.batches > LONG && !seen.has(meanOf(data));
+        return data;
+    }
+
+    async function load(state, signal) {
+        const view = viewOf(state);
         // another choice is answered from the run as it was a moment ago; the next pulse looks again
         const isSecond = last?.view === view && last.data.isPartial;
         const [run, metrics] = await Promise.all([
@@ -38,34 +75,25 @@ export function createLoader(get) {
         catalogue = metrics;
         if (last && last.run === run && last.view === view && !isSecond)
             return last.data;
-        const stage = chooseStage(run, state.stage);
-        if (answers.run !== run || answers.stage !== stage)
-            answers = { run, stage, known: new Map() };
-        const { known } = answers;
-        const once = async question => {
-            if (known.size > KNOWN_MAX)
-                known.clear();
-            const answer = known.get(question) ?? await get(question, signal);
-            known.set(question, answer);
-            return answer;
-        };
-        const data = { run, catalogue, stage, heads: [], means: [], shown: [], chosen: null, views: [], view: 'charts', steps: null, epochs: null, ranks: 1, origin: undefined, isPartial: false };
-        if (stage !== null) {
-            const series = seriesOf(run, stage);
-            data.heads = series.heads;
-            data.means = series.means;
-            data.chosen = chooseMetric(catalogue, series.heads, state.metric);
-            data.views = viewsOf(data.chosen);
-            data.view = data.views.some(v => v.view === state.view) ? state.view : 'charts';
-            data.shown = data.view !== 'charts' ? [] : state.more ? series.means : series.means.slice(0, MEANS_SHOWN);
-            const mean = `${stage} ${data.chosen?.selector}`;
-            data.isPartial = !isSecond && data.view === 'charts' && data.chosen?.series.batches > LONG && !seen.has(mean);
-            Object.assign(data, await numbers(once, data, state));
-            seen.add(mean);
+        const data = plan(run, state, isSecond);
+        if (answers.run !== run || answers.stage !== data.stage)
+            answers = { run, stage: data.stage, known: new Map() };
+        if (data.stage !== null) {
+            Object.assign(data, await numbers(askOnce(signal), data, state));
+            seen.add(meanOf(data));
         }
         last = { run, view, data };
         return data;
+    }
+
+    load.ahead = state => {
+        if (!last || last.data.run.id !== state.run || last.view === viewOf(state) || answers.run !== last.run)
+            return;
+        const data = plan(last.run, state, false);
+        if (data.stage !== null && data.stage === answers.stage)
+            numbers(askOnce(), data, state).catch(() => {}); // load() meets the error when it asks
     };
+    return load;
 }
 
 async function numbers(once, { run, stage, chosen, shown, view, isPartial }, state) {

@@ -151,6 +151,30 @@ function zoomOf({ x, view }) {
     return [from === '' ? x[0] ?? 0 : from - HALF, to === '' ? Math.max(x[x.length - 1] ?? 0, from === '' ? -Infinity : from) : to + HALF];
 }
 
+/**
+ * bandShapes(x, upper, lower, isStairs) -> [{above: [[x, y]], below: [[x, y]]}]: the stretches in which both columns have values, both edges from left to
+ * right.  A null ends a stretch, undefined does not; isStairs: a value holds until the next.
+ */
+export function bandShapes(x, upper, lower, isStairs) {
+    const shapes = [];
+    let shape = null;
+    for (let i = 0; i < x.length; i++) {
+        const [high, low] = [upper[i], lower[i]];
+        if (typeof high === 'number' && typeof low === 'number') {
+            if (!shape)
+                shapes.push(shape = { above: [], below: [] });
+            if (isStairs && shape.above.length > 0) {
+                shape.above.push([x[i], shape.above[shape.above.length - 1][1]]);
+                shape.below.push([x[i], shape.below[shape.below.length - 1][1]]);
+            }
+            shape.above.push([x[i], high]);
+            shape.below.push([x[i], low]);
+        } else if (high === null || low === null)
+            shape = null;
+    }
+    return shapes;
+}
+
 /** xRange(data): from the first edge to the last, or the zoom; as the axis shows it. */
 export function xRange(data) {
     if (data.x.length === 0)

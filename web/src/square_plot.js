@@ -15,17 +15,16 @@ const DASH = [10, 5]; // of the lines 4 .. 7, as in the style sheet
 
 /** What a SquarePlot shows as a document of its own; lines with a text are in its legend. */
 export function squareSvg(title, { xName, yName, lines, bars = [], diagonal }) {
-    const page = document.body;
     const box = { left: 64, top: 44, width: SVG_PX, height: SVG_PX };
     const at = ([x, y]) => [box.left + x * SVG_PX, box.top + (1 - y) * SVG_PX];
     const most = bars.reduce((a, b) => Math.max(a, b.share), 0);
-    const drawn = lines.map(l => ({ ...l, points: l.points.map(at), stroke: colour(page, LINE_COLOURS[l.colour]), width: 2.5, dash: l.colour < 4 ? [] : DASH, dots: l.dots && 5 }));
+    const drawn = lines.map(l => ({ ...l, points: l.points.map(at), stroke: colour(LINE_COLOURS[l.colour]), width: 2.5, dash: l.colour < 4 ? [] : DASH, dots: l.dots && 5 }));
     const legend = drawn.filter(l => l.text).map(({ text, stroke, dash }) => ({ text, stroke, dash }));
     return svgPicture({
-        width: box.left + SVG_PX + 24, height: box.top + SVG_PX + 50, title, font: getComputedStyle(page).fontFamily, box, colours: groundColours(page),
+        width: box.left + SVG_PX + 24, height: box.top + SVG_PX + 50, title, font: colour('--font'), box, colours: groundColours(),
         xTicks: TICKS.map(t => ({ at: at([t, 0])[0], text: String(t) })), yTicks: TICKS.map(t => ({ at: at([0, t])[1], text: String(t) })), xName, yName, legend,
-        cells: bars.map(b => ({ x: at([b.low, 0])[0] + 2, y: at([0, b.share / most / 4])[1], width: Math.max(3, (b.high - b.low) * SVG_PX - 4), height: b.share / most / 4 * SVG_PX, fill: colour(page, '--series-step-band') })),
-        lines: [...diagonal ? [{ points: [at([0, 0]), at([1, 1])], stroke: colour(page, '--line-strong'), width: 1.5, dash: [6, 6] }] : [], ...drawn]
+        cells: bars.map(b => ({ x: at([b.low, 0])[0] + 2, y: at([0, b.share / most / 4])[1], width: Math.max(3, (b.high - b.low) * SVG_PX - 4), height: b.share / most / 4 * SVG_PX, fill: colour('--series-step-band') })),
+        lines: [...diagonal ? [{ points: [at([0, 0]), at([1, 1])], stroke: colour('--line-strong'), width: 1.5, dash: [6, 6] }] : [], ...drawn]
     });
 }
 

@@ -48,6 +48,7 @@ test('a drag zooms, the server is asked again, Back undoes it', async () => {
     assert.match(await textOf(headline(page).locator('.legend')), /steps, 4 at a time/);
     await drag(page, 0.4, 0.5);
     await page.waitForFunction(() => /^step(?!s)/.test(document.querySelector('.legend li').textContent.trim()));
+    await page.waitForFunction(() => location.search.includes('from=')); // the address follows the drawing
     const { from, to } = search(page);
     assert.ok(Math.abs(from - 1200) < 20 && Math.abs(to - 1500) < 20, `${from} ${to}`);
     const asked = page.seen.requests.map(r => decodeURIComponent(r.url())).filter(u => u.includes('/steps') && u.includes('from='));
@@ -62,6 +63,37 @@ test('a drag zooms, the server is asked again, Back undoes it', async () => {
     await page.goBack();
     assert.equal(search(page).from, undefined);
     await page.waitForFunction(() => document.querySelector('.legend li').textContent.includes('4 at a time'));
+    await page.done();
+});
+
+test('a zoom asks for the steps before anything is painted, once, and its address is there when it is left at once', async () => {
+    const page = await open('long');
+    await page.waitForSelector('#mean-of-steps');
+    const asked = () => page.seen.requests.filter(r => r.url().includes('/steps') && r.url().includes('from=')).length;
+    const before = await page.evaluate(() => {
+        const { fetch: ask } = window;
+        window.order = [];
+        window.fetch = (...a) => { window.order.push('asked'); return ask(...a); };
+        const { pushState } = history;
+        history.pushState = (...a) => { window.order.push('address'); return pushState.apply(history, a); };
+        document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', { key: '+', bubbles: true }));
+        return window.order.slice();
+    });
+    assert.deepEqual(before, ['asked']);
+    await page.waitForFunction(() => location.search.includes('from='));
+    assert.equal(await page.evaluate(() => window.order.join()), 'asked,address');
+    await page.waitForTimeout(300);
+    assert.equal(asked(), 1);
+    // two zooms at once are two places of the history
+    await page.evaluate(() => {
+        for (const key of ['0', '+'])
+            document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    });
+    await page.waitForTimeout(300);
+    await page.goBack();
+    assert.equal(search(page).from, undefined);
+    await page.goBack();
+    assert.equal(search(page).from, '750');
     await page.done();
 });
 

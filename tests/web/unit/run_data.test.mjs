@@ -78,6 +78,46 @@ test('a zoom asks for the steps only, with its ends and its window', async () =>
     assert.equal(asked.at(-1), '/api/v1/runs/r', 'and the pulse goes on');
 });
 
+test('what a choice needs can be asked ahead, and is not asked twice', async () => {
+    const { asked, load } = server({ id: 'r', series: [series('main', 'confusion')] });
+    load.ahead({ ...state, from: 1 });
+    assert.equal(asked.length, 0, 'before anything is known');
+    await load(state);
+    const from = asked.length;
+    const zoom = { ...state, from: 100, to: 200 };
+    load.ahead(zoom);
+    assert.equal(asked.length, from + 1, 'at once');
+    load.ahead({ ...state, run: 'other' });
+    await load(zoom);
+    assert.equal(asked.length, from + 1);
+});
+
+test('a question that was given up is asked again', async () => {
+    const { load: fill, asked } = server({ id: 'r', series: [series('main', 'confusion')] });
+    assert.ok(await fill(state));
+    const givenUp = [];
+    const load = createLoader((path, signal) => {
+        asked.push(path);
+        if (path === '/api/v1/metrics')
+            return Promise.resolve(METRICS);
+        if (!/epochs|steps/.test(path))
+            return Promise.resolve({ id: 'r', series: [series('main', 'confusion')] });
+        if (signal?.held)
+            return new Promise((resolve, reject) => signal.addEventListener('abort', () => { givenUp.push(path); reject(new DOMException('', 'AbortError')); }));
+        return Promise.resolve(path.includes('/epochs') ? { epochs: [] } : { x: [], time: [], metrics: {} });
+    });
+    await load(state);
+    const controller = new AbortController();
+    controller.signal.held = true;
+    const first = load({ ...state, metric: 'accuracy' }, controller.signal);
+    await new Promise(resolve => setTimeout(resolve, 5));
+    controller.abort();
+    const second = load({ ...state, metric: 'accuracy' });
+    await assert.rejects(first, { name: 'AbortError' });
+    assert.equal(givenUp.length, 2);
+    assert.equal((await second).chosen.selector, 'accuracy');
+});
+
 test('in a zoom the relative time still counts from the start', async () => {
     const { asked, load } = server({ id: 'r', series: [series('main', 'confusion')] });
     const data = await load({ ...state, from: 100, x: 'relative' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { chartData, readAt, spansOf, xRange, yRange } from '../../../web/src/series.js';
+import { bandShapes, chartData, readAt, spansOf, xRange, yRange } from '../../../web/src/series.js';
 
 const S = 'accuracy';
 
@@ -62,6 +62,13 @@ test('a weighted mean has no mean of steps', () => {
 
 test('an epoch that the steps do not know yet is left out', () => {
     assert.equal(spansOf(TWO, { epochs: [...TWO_EPOCHS.epochs, epoch(2, 0, 1, 0.9)] }, S).length, 2);
+});
+
+test('a band is one shape for each stretch with values; stairs hold them', () => {
+    assert.deepEqual(bandShapes([0, 1, 2, 3, 4], [2, undefined, 3, null, 5], [1, undefined, 1, null, 4], false),
+        [{ above: [[0, 2], [2, 3]], below: [[0, 1], [2, 1]] }, { above: [[4, 5]], below: [[4, 4]] }]);
+    assert.deepEqual(bandShapes([0, 2], [2, 3], [1, 0], true), [{ above: [[0, 2], [2, 2], [2, 3]], below: [[0, 1], [2, 1], [2, 0]] }]);
+    assert.deepEqual(bandShapes([0], [null], [1], false), []);
 });
 
 test('no data gives no range', () => {
