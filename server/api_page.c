@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "auth.h"
 #include "embedded.h"
 #include "routes.h"
 
@@ -140,6 +141,10 @@ int api_page_get(struct request *q, struct response *r, struct problem *p)
     const struct embedded_file *file = embedded_find("web/index.html");
 
     response_header_add(r, "Content-Security-Policy", POLICY);
+    response_header_add(r, "Cache-Control", "no-cache");
+    /* a browser keeps it for the whole host, all its ports: not for localhost or an address, where others live */
+    if (q->app->is_tls && auth_is_domain(q->host))
+        response_header_add(r, "Strict-Transport-Security", "max-age=15552000");
     r->content_type = "text/html; charset=utf-8";
     if (q->app->web_dir != NULL) {
         struct buffer html;

@@ -24,6 +24,7 @@ struct app {
     struct rate_limit *rate; /* NULL: no limits */
     struct http *http;
     struct step_cache *step_cache; /* mean_of_steps values already computed (query_step_mean.h) */
+    bool is_tls;                   /* the server itself speaks https */
     const char *web_dir;           /* --web-dir: serve the page from there instead of the binary; NULL */
     const char *db;                /* the database's path, and --backup-dir (NULL: beside it): where a backup goes */
     const char *backup_dir;

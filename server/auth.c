@@ -48,6 +48,7 @@ struct auth {
     void *context;
 
     struct rate_limit *rate; /* constant */
+    bool is_tls;             /* constant */
     struct hosts hosts;      /* constant */
     bool is_required;        /* constant */
 };
@@ -256,6 +257,13 @@ static const char *bearer(const struct request *q)
     return *text != '\0' ? text : NULL;
 }
 
+/* A browser names the origin of its page in every POST, and it was checked against the Host.  X-Forwarded-Proto is not
+   looked at: anybody can send it. */
+static bool came_by_https(const struct auth *a, const struct request *q)
+{
+    return a->is_tls || (q->origin != NULL && strncasecmp(q->origin, "https://", 8) == 0);
+}
+
 int auth_login(struct auth *a, const struct request *q, const char *token, char *cookie, size_t size, struct problem *p)
 {
     uint8_t id[HASH], hash[HASH];
@@ -282,8 +290,8 @@ int auth_login(struct auth *a, const struct request *q, const char *token, char 
     s->token = grant.token;
     s->expires_at = q->now + (int64_t)AUTH_SESSION_HOURS * 3600 * 1000;
     pthread_mutex_unlock(&a->mutex);
-    snprintf(cookie, size, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict", COOKIE, text,
-             AUTH_SESSION_HOURS * 3600);
+    snprintf(cookie, size, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict%s", COOKIE, text,
+             AUTH_SESSION_HOURS * 3600, came_by_https(a, q) ? "; Secure" : "");
     return OK;
 }
 
@@ -291,7 +299,8 @@ void auth_logout(struct auth *a, const struct request *q, char *cookie, size_t s
 {
     uint8_t hash[HASH];
 
-    snprintf(cookie, size, "%s=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict", COOKIE);
+    snprintf(cookie, size, "%s=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict%s", COOKIE,
+             came_by_https(a, q) ? "; Secure" : "");
     if (!session_hash(q, hash))
         return;
     pthread_mutex_lock(&a->mutex);
@@ -314,6 +323,11 @@ int auth_host(const struct auth *a, const char *host, struct problem *p)
     return problem_set(p, PROBLEM_HOST, NULL,
                        "this server does not answer to the host \"%s\"; start it with --allow-host NAME to allow one",
                        problem_quote(quoted, sizeof quoted, host != NULL ? host : "", host != NULL ? strlen(host) : 0));
+}
+
+bool auth_is_domain(const char *host)
+{
+    return hosts_is_domain(host);
 }
 
 int auth_origin(const struct request *q, struct problem *p)
@@ -425,6 +439,7 @@ int auth_new(struct auth **out, const struct auth_options *options, struct probl
     a->tokens_each = options->tokens_each;
     a->context = options->context;
     a->rate = options->rate;
+    a->is_tls = options->is_tls;
     a->misses = MISSES_MAX;
     a->misses_us = clock_monotonic_us();
     a->is_required =

@@ -28,6 +28,7 @@ struct auth_options {
     const char *const *allow_hosts; /* [n_allow_hosts]: --allow-host, "NAME" or "NAME:PORT" */
     size_t n_allow_hosts;
     bool insecure_no_auth;
+    bool is_tls; /* the server itself speaks https */
     /* Where tokens come from: calls fn for each.  NULL: there are none. */
     int (*tokens_each)(void *context, int (*fn)(void *fn_context, const struct token_row *row), void *fn_context,
                        struct problem *p);
@@ -48,6 +49,8 @@ bool auth_address_is_loopback(const char *address);
 
 /** auth_host(a, host, p): is the Host header (NULL: none) one of ours?  PROBLEM_HOST. */
 int auth_host(const struct auth *a, const char *host, struct problem *p);
+/** auth_is_domain(host): a Host that is neither localhost nor an address. */
+bool auth_is_domain(const char *host);
 /** auth_origin(q, p): no Origin, or ours; and no write that a browser says comes from another site.  PROBLEM_ORIGIN. */
 int auth_origin(const struct request *q, struct problem *p);
 /** auth_scope(a, q, route, p): does the caller's token (or, for reads, session) allow it?  Sets q->token and
@@ -61,7 +64,8 @@ int auth_project(const struct request *q, const char *named, const char *place, 
 
 /**
  * auth_login(a, q, token, cookie, size, p): begin a session for the token (NULL: the Bearer of q).
- * cookie  the value of a Set-Cookie header.
+ * cookie  the value of a Set-Cookie header; Secure where the page came by https: the server speaks it, or the browser
+ *         says so in its Origin (behind a proxy).
  * Returns OK; PROBLEM_UNAUTHORIZED; PROBLEM_RATE; PROBLEM_MEMORY, PROBLEM_INTERNAL.  The oldest session goes when there are too many.
  */
 int auth_login(struct auth *a, const struct request *q, const char *token, char *cookie, size_t size,

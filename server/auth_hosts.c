@@ -96,3 +96,15 @@ bool hosts_same_origin(const char *origin, const char *host)
     size_t compared = has_port(host) ? strlen(from) : name_length(from, strlen(from));
     return is_host(from, strlen(from)) && compared == strlen(host) && strncasecmp(from, host, compared) == 0;
 }
+
+bool hosts_is_domain(const char *host)
+{
+    size_t size = name_length(host, strlen(host));
+    bool has_letter = false;
+
+    for (size_t i = 0; i < size; i++)
+        has_letter = has_letter || isalpha((unsigned char)host[i]);
+    bool is_local = (size == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+                    (size > 10 && strncasecmp(host + size - 10, ".localhost", 10) == 0);
+    return has_letter && host[0] != '[' && !is_local;
+}

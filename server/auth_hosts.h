@@ -27,5 +27,7 @@ bool hosts_allow(const struct hosts *h, const char *host, size_t size);
  *  "https://HOST", the same port included (where the Host header that a proxy passes on names none, any
  *  port).  "null" never. */
 bool hosts_same_origin(const char *origin, const char *host);
+/** hosts_is_domain(host): neither localhost nor an address, with or without a port. */
+bool hosts_is_domain(const char *host);
 
 #endif

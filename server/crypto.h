@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Hashes, random bytes, comparison.  The only module that includes gnutls. */
+/** Hashes, random bytes, comparison.  Only this module (crypto*.c) includes gnutls. */
 int crypto_sha256(const void *data, size_t size, uint8_t out[32]); /* OK or PROBLEM_INTERNAL */
 int crypto_random(void *out, size_t size);                         /* OK or PROBLEM_INTERNAL */
 bool crypto_equal(const void *a, const void *b, size_t size);      /* constant time */

@@ -101,6 +101,7 @@ struct http_options {
     const struct limits *limits;
     struct app *app;
     unsigned n_network_threads, n_workers; /* 0: chosen from the cores */
+    bool is_tls;                           /* with what certificate_load() has read */
 };
 
 /** http_start(out, options, p): listen and answer.  out is set before the first request is read, since its

@@ -93,6 +93,7 @@ struct network {
 struct http {
     struct drain exchanges; /* from a complete header to the end of the answer */
     _Atomic bool quiet;
+    bool is_tls;
     struct body_budget budget;
     struct gate gate; /* before large bodies are decoded */
     const struct limits *limits;

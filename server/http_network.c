@@ -18,6 +18,7 @@
 
 #include "app.h"
 #include "clock.h"
+#include "crypto_certificate.h"
 #include "http_exchange.h"
 #include "http_head.h"
 #include "log.h"
@@ -132,12 +133,20 @@ static struct MHD_Daemon *start_daemon(struct network *n)
        its headers (72 bytes), the headers of the answer */
     size_t memory = (size_t)limits->header_bytes + HEADERS_MAX * 80 + 2048;
 
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-                            http_on_call, n, MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_CONNECTION_LIMIT,
-                            most, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_NOTIFY_COMPLETED,
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)CERTIFICATE_PRIORITIES},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)certificate_callback()},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    /* the handshake falls under the deadline of the header: a connection has that from its first moment */
+    return MHD_start_daemon(n->http->is_tls ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, http_on_call, n,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_CONNECTION_LIMIT, most,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_NOTIFY_COMPLETED,
                             http_on_completed, n, MHD_OPTION_NOTIFY_CONNECTION, on_connection, n,
                             MHD_OPTION_URI_LOG_CALLBACK, http_on_request_line, n, MHD_OPTION_UNESCAPE_CALLBACK,
-                            leave_escaped, n, MHD_OPTION_END);
+                            leave_escaped, n, MHD_OPTION_ARRAY, n->http->is_tls ? tls : tls + 2, MHD_OPTION_END);
 }
 
 static int start_network(struct http *h, struct network *n, struct problem *p)
@@ -187,6 +196,7 @@ int http_start(struct http **out, const struct http_options *options, struct pro
     drain_init(&h->exchanges);
     h->limits = options->limits;
     h->app = options->app;
+    h->is_tls = options->is_tls;
     gate_init(&h->gate, GATE_BYTES, http_let_in);
     h->budget.max = options->limits->queue_bytes * 2;
     if (h->budget.max < options->limits->body_bytes)

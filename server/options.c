@@ -86,6 +86,18 @@ static bool set_limit(struct options *o, const char *value, char *why, size_t wh
     return false;
 }
 
+static bool set_tls_cert(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->tls_cert = value;
+    return value[0] != '\0' || (snprintf(why, why_size, "--tls-cert needs a file name"), false);
+}
+
+static bool set_tls_key(struct options *o, const char *value, char *why, size_t why_size)
+{
+    o->tls_key = value;
+    return value[0] != '\0' || (snprintf(why, why_size, "--tls-key needs a file name"), false);
+}
+
 static bool set_web_dir(struct options *o, const char *value, char *why, size_t why_size)
 {
     o->web_dir = value;
@@ -160,6 +172,10 @@ static const struct option {
      "where to listen (127.0.0.1:7070); port 0: any free one"},
     {"--allow-host", "NAME", "TALLY_ALLOW_HOST", FOR_SERVE, true, set_allow_host,
      "answer to this host name too (repeatable; variable: separated by commas); tokens are then needed"},
+    {"--tls-cert", "FILE", "TALLY_TLS_CERT", FOR_SERVE, false, set_tls_cert,
+     "speak https with this certificate (PEM, the chain behind it); read again on SIGHUP"},
+    {"--tls-key", "FILE", "TALLY_TLS_KEY", FOR_SERVE, false, set_tls_key,
+     "the private key of the certificate (PEM), which others may not read"},
     {"--insecure-no-auth", NULL, "TALLY_INSECURE_NO_AUTH", FOR_SERVE, false, set_insecure, "ask nobody for a token"},
     {"--durability", "full|normal", "TALLY_DURABILITY", FOR_SERVE, false, set_durability,
      "full: what was answered is on disk (default); normal: a power cut may lose the last seconds"},
@@ -323,6 +339,11 @@ static bool from_arguments(struct options *o, const struct verb *verb, int argc,
     }
     if ((verb->bit & FOR_FILE) != 0 && o->file == NULL) {
         snprintf(why, why_size, "%s needs a file; see: tally help %s", verb->words, verb->words);
+        return false;
+    }
+    if ((o->tls_cert == NULL) != (o->tls_key == NULL)) {
+        snprintf(why, why_size, "--tls-cert and --tls-key go together: %s is missing",
+                 o->tls_cert == NULL ? "--tls-cert" : "--tls-key");
         return false;
     }
     return true;

@@ -41,8 +41,9 @@ struct options {
     bool insecure_no_auth;
     enum store_durability durability; /* STORE_FULL */
     struct limits limits;
-    const char *web_dir;    /* NULL: the page inside the program */
-    const char *backup_dir; /* NULL: beside the database */
+    const char *tls_cert, *tls_key; /* both or none; NULL */
+    const char *web_dir;            /* NULL: the page inside the program */
+    const char *backup_dir;         /* NULL: beside the database */
     const char
         *file; /* COMMAND_BACKUP, EXPORT: where to; IMPORT: where from; "-" of the last two: standard output, input */
     const char *run;           /* COMMAND_EXPORT: only this one; NULL */

@@ -16,6 +16,7 @@
 #include "auth.h"
 #include "clock.h"
 #include "command.h"
+#include "crypto_certificate.h"
 #include "ingest.h"
 #include "log.h"
 #include "query_step_mean.h"
@@ -55,10 +56,13 @@ static int start(struct server *s, const struct options *o, struct problem *p)
                                 .allow_hosts = o->allow_hosts,
                                 .n_allow_hosts = o->n_allow_hosts,
                                 .insecure_no_auth = o->insecure_no_auth,
+                                .is_tls = s->app.is_tls,
                                 .tokens_each = tokens_each,
                                 .context = s};
-    int rc = store_open(&s->app.store, &store, p);
+    int rc = s->app.is_tls ? certificate_load(o->tls_cert, o->tls_key, p) : OK;
 
+    if (rc == OK)
+        rc = store_open(&s->app.store, &store, p);
     if (rc == OK)
         rc = store_reader_open(s->app.store, &s->token_reader, p);
     if (rc == OK)
@@ -72,7 +76,8 @@ static int start(struct server *s, const struct options *o, struct problem *p)
         rc = ingest_start(&s->app.ingest, s->app.store, &s->app.limits, p);
     if (rc == OK) {
         s->app.step_cache = step_cache_new(STEP_CACHE_BYTES); /* NULL: every mean is computed anew */
-        struct http_options http = {.address = o->address, .port = o->port, .limits = &s->app.limits, .app = &s->app};
+        struct http_options http = {
+            .address = o->address, .port = o->port, .limits = &s->app.limits, .app = &s->app, .is_tls = s->app.is_tls};
         rc = http_start(&s->app.http, &http, p);
     }
     return rc;
@@ -93,6 +98,7 @@ static bool stop(struct server *s)
         store_reader_close(s->token_reader);
     if (s->app.store != NULL)
         store_close(s->app.store);
+    certificate_release();
     return true;
 }
 
@@ -101,8 +107,8 @@ static void announce(const struct server *s, const struct options *o)
     bool is_v6 = strchr(o->address, ':') != NULL;
     char base[96];
 
-    snprintf(base, sizeof base, "http://%s%s%s:%u/", is_v6 ? "[" : "", o->address, is_v6 ? "]" : "",
-             (unsigned)http_port(s->app.http));
+    snprintf(base, sizeof base, "http%s://%s%s%s:%u/", s->app.is_tls ? "s" : "", is_v6 ? "[" : "", o->address,
+             is_v6 ? "]" : "", (unsigned)http_port(s->app.http));
     printf("listening on %s\n", base);
     printf("try: curl --json '{\"stage\":\"train\",\"epoch\":0,\"step\":0,\"correct\":27,\"total\":32}'%s "
            "%sapi/v1/runs/first/batches\n",
@@ -112,10 +118,12 @@ static void announce(const struct server *s, const struct options *o)
 
 /* ---- signals ---- */
 
-/* SIGTERM and SIGINT are blocked everywhere and taken by sigwait(). */
-static void block_signals(sigset_t *set)
+/* SIGTERM, SIGINT and, where there is something to read again, SIGHUP are blocked everywhere and taken by sigwait(). */
+static void block_signals(sigset_t *set, bool with_hangup)
 {
     sigemptyset(set);
+    if (with_hangup)
+        sigaddset(set, SIGHUP);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     pthread_sigmask(SIG_BLOCK, set, NULL);
@@ -127,7 +135,18 @@ static void unblock_signals(const sigset_t *set)
 {
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
+    if (sigismember(set, SIGHUP) == 1)
+        signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
+/* A certificate that cannot be read must not end a server that has one. */
+static void reload_certificate(const struct options *o)
+{
+    struct problem p = {0};
+
+    if (certificate_load(o->tls_cert, o->tls_key, &p) != OK)
+        log_event(LOG_ERROR, "certificate-not-loaded", "%s; the one before is kept", p.detail);
 }
 
 int serve_run(const struct options *o)
@@ -142,7 +161,8 @@ int serve_run(const struct options *o)
     s.app.db = o->db;
     s.app.backup_dir = o->backup_dir;
     s.app.started_at = clock_now_ms();
-    block_signals(&signals);
+    s.app.is_tls = o->tls_cert != NULL;
+    block_signals(&signals, s.app.is_tls);
     if (start(&s, o, &p) != OK) {
         int status = command_fail(&p);
         if (!stop(&s))
@@ -153,8 +173,9 @@ int serve_run(const struct options *o)
     if (o->insecure_no_auth && !auth_address_is_loopback(o->address))
         log_event(LOG_WARN, "no-auth", "everybody who reaches %s may read and write", o->address);
 
-    while (sigwait(&signals, &number) != 0)
-        continue;
+    while (sigwait(&signals, &number) != 0 || number == SIGHUP)
+        if (number == SIGHUP)
+            reload_certificate(o);
     unblock_signals(&signals);
     log_event(LOG_INFO, "stopping", "signal %d; draining", number);
     if (!stop(&s))

@@ -2321,6 +2321,9 @@ static bool http_init(struct sender *s)
         !make_headers(&s->headers_gzip, token, false, true) || !make_headers(&s->headers_lines, token, true, false) ||
         !make_headers(&s->headers_lines_gzip, token, true, true))
         return false;
+    const char *authorities = variable("SSL_CERT_FILE"); /* as curl itself and Python have it */
+    if (authorities != NULL)
+        curl_easy_setopt(s->easy, CURLOPT_CAINFO, authorities);
     curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(s->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(s->easy, CURLOPT_USERAGENT, "tally-c");

@@ -112,7 +112,7 @@ class TallyServer:
         for raw in pipe:
             line = raw.decode("utf-8", "replace")
             self.output.append(line)
-            found = re.match(r"listening on http://(?:\[[^\]]*\]|[^:/]+):(\d+)/", line)
+            found = re.match(r"listening on https?://(?:\[[^\]]*\]|[^:/]+):(\d+)/", line)
             if found:
                 self.port = int(found.group(1))
                 ready.set()

@@ -42,7 +42,7 @@ door() {
 door 'microhttpd' 'http(_[a-z0-9_]+)?'
 door '(cjson/)?cJSON' 'json'
 door 'sqlite3' 'store_sqlite(_[a-z0-9_]+)?'
-door 'gnutls' 'crypto'
+door 'gnutls' 'crypto(_[a-z0-9_]+)?'
 door 'zlib' 'gzip'
 door 'libpq' 'store_postgres(_[a-z0-9_]+)?'
 door 'store_sqlite' 'store_sqlite(_[a-z0-9_]+)?'

@@ -178,6 +178,48 @@ Test(auth, a_session_reads_only_and_ends_on_the_server)
     auth_free(a);
 }
 
+Test(auth, a_page_that_came_by_https_gets_a_cookie_for_https)
+{
+    static const struct {
+        const char *origin;
+        bool is_tls, secure;
+    } ROWS[] = {{NULL, false, false},
+                {"http://localhost", false, false},
+                {"https://tally.example", false, true},
+                {"HTTPS://tally.example", false, true},
+                {NULL, true, true}};
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct source s = {0};
+        struct auth_options options = {
+            .address = "0.0.0.0", .is_tls = ROWS[i].is_tls, .tokens_each = each, .context = &s};
+        struct request q = {.now = 1000, .origin = ROWS[i].origin};
+        struct problem p = {0};
+        struct auth *a = NULL;
+        char set[256];
+
+        put(&s, 1, "a", "read", 0);
+        cr_assert_eq(auth_new(&a, &options, &p), OK);
+        cr_assert_eq(auth_login(a, &q, "a", set, sizeof set, &p), OK);
+        cr_assert_eq(strstr(set, "; Secure") != NULL, ROWS[i].secure, "%zu: %s", i, set);
+        auth_logout(a, &q, set, sizeof set);
+        cr_assert_eq(strstr(set, "; Secure") != NULL, ROWS[i].secure, "%zu: %s", i, set);
+        auth_free(a);
+    }
+}
+
+Test(auth, names_are_told_from_addresses)
+{
+    static const char *const NAMES[] = {"tally.example", "tally.example:7070", "a", "localhost.example", "xlocalhost"};
+    static const char *const OTHERS[] = {"localhost",   "LOCALHOST:7070", "a.localhost",    "127.0.0.1",
+                                         "10.0.0.1:80", "[::1]",          "[fe80::a]:7070", ""};
+
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        cr_assert(hosts_is_domain(NAMES[i]), "%s", NAMES[i]);
+    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
+        cr_assert_not(hosts_is_domain(OTHERS[i]), "%s", OTHERS[i]);
+}
+
 Test(auth, a_revoked_token_takes_its_sessions_with_it)
 {
     struct source s = {0};
