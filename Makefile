@@ -46,7 +46,7 @@ EMBED_FILES := $(WEB_FILES) $(wildcard schema/sqlite/*.sql) schema/openapi.yaml
 
 # ---- packages; only what is missing is installed ----
 BUILD_PACKAGES := gcc libc6-dev libmicrohttpd-dev libsqlite3-dev libcjson-dev libgnutls28-dev zlib1g-dev
-TEST_PACKAGES := libcriterion-dev g++ python3 python3-prometheus-client chromium curl sqlite3 openssl nginx-light
+TEST_PACKAGES := libcriterion-dev g++ python3 python3-prometheus-client chromium curl sqlite3 openssl
 INTEGRATION_PACKAGES := python3 python3-venv python3-torch
 CHECK_PACKAGES := clang-format cppcheck
 FUZZ_PACKAGES := clang python3

@@ -51,9 +51,16 @@ RUN_RACES := RACES_SECONDS=15 TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest 
 SUITES := $(if $(findstring thread,$(SAN)),,"unit-lib=$(SAN_ENV) $(UNIT_LIB)" "unit-server=$(SAN_ENV) $(UNIT_SERVER)") \
     "api=$(SAN_ENV) $(RUN_API)" "fuzz=$(SAN_ENV) $(RUN_FUZZ)" $(if $(SAN),"races=$(SAN_ENV) $(RUN_RACES)","client=$(RUN_CLIENT)" "client-c=$(RUN_CLIENT_C)" "faults=$(RUN_FAULTS)" "web=$(RUN_WEB)")
 
-.PHONY: deps-test deps-check unit-lib unit-server api client faults web test test-integrations
-deps-test: deps-build deps-node deps-client-c
+.PHONY: deps-test deps-nginx deps-check unit-lib unit-server api client faults web test test-integrations
+deps-test: deps-build deps-node deps-client-c deps-nginx
 	$(call install,$(TEST_PACKAGES))
+# the tests run an nginx of their own: the service that comes with the package is not wanted
+deps-nginx:
+	@[ -x /usr/sbin/nginx ] || $(MAKE) --no-print-directory deps-nginx-install
+.PHONY: deps-nginx-install
+deps-nginx-install:
+	$(call install,nginx-light)
+	@[ ! -d /run/systemd/system ] || $$([ "$$(id -u)" = 0 ] || echo sudo) systemctl disable --quiet --now nginx
 deps-check:
 	$(call install,$(CHECK_PACKAGES))
 
