@@ -153,6 +153,7 @@ READS = [
 OTHERS = [
     Case("login", "POST", "/api/v1/login", None, (204,), is_read=True),
     Case("logout", "DELETE", "/api/v1/login", None, (204,), headers={"Cookie": "tally_session=" + "0" * 64}, is_read=True),
+    Case("a new connection", "GET", "/api/v1/limits", before=lambda server, run, i: server.hang_up()),
     Case("backup", "POST", "/api/v1/backup", None, (201,), is_read=True),
 ]
 
