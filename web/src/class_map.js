@@ -42,7 +42,7 @@ export function ClassMap({ answer, selector, what, names, question, select }) {
             <${More} name="${what} of classes and epochs" paths=${[['epochs', question]]} asTable=${asTable} onTable=${() => { leave(); setAsTable(!asTable); }}
                 svg=${asTable ? null : () => mapSvg(canvas.current, title, map, names, height)} /></figcaption>
         ${asTable ? html`<${MapTable} title=${title} map=${map} names=${names} />` : html`<div class="class-map-rows">
-            ${n <= NAMED_MAX && html`<ol aria-hidden="true" style=${{ height: `${height}px` }}>${Array.from({ length: n }, (_, c) => html`<li key=${c} dir="auto" title=${className(names, c)}>${className(names, c)}</li>`)}</ol>`}
+            ${n <= NAMED_MAX && html`<ol aria-hidden="true" style=${{ height: `${height}px` }}>${Array.from({ length: n }, (_, c) => html`<li key=${c} dir="auto" title=${className(names, c)}><span>${className(names, c)}</span></li>`)}</ol>`}
             <div><canvas ref=${canvas} role="img" style=${{ height: `${height}px` }} ...${events} aria-label=${spoken(title, map, names)}></canvas>
             <p class="muted class-map-x"><span>epoch ${integer(epochs[0])}</span><span>epoch ${integer(epochs[last])}</span></p></div>
         </div>`}

@@ -14,6 +14,7 @@ const RECTS_MAX = 4000;      // cells of a drawing that are shapes; more are an 
 const NAMED_MAX = 40;        // classes whose names stand beside a drawing
 const SVG_PX = 640;
 const CELL_PX = 46;          // with its number
+const upright = name => name.length > 14 ? `${name.slice(0, 13)}\u2026` : name; // names that stand upright are read with the head turned: shorter
 const PIXELS = ['--surface-sunk', '--series-epoch', '--series-mean']; // ground, right, wrong
 
 // One pixel a cell, written at once: a million cells take a few milliseconds.
@@ -62,9 +63,10 @@ export function matrixSvg(title, matrix, names, norm) {
     const labels = Array.from({ length: n }, (_, i) => className(names, i));
     const room = namesWidth(labels);
     const isTurned = room > cell;
+    const below = isTurned ? namesWidth(labels.map(upright)) : 24;
     const every = Math.ceil(n / NAMED_MAX);
     const box = { left: Math.max(48, 30 + room), top: 40, width: size, height: size };
-    const ticks = from => labels.flatMap((text, i) => i % every === 0 ? [{ at: from + (i + 0.5) * cell, text: shortName(text) }] : []);
+    const ticks = (from, cut) => labels.flatMap((text, i) => i % every === 0 ? [{ at: from + (i + 0.5) * cell, text: cut(text) }] : []);
     const [ground, good, bad] = (withText ? ['--surface', '--cell-right', '--cell-wrong'] : PIXELS).map(rgb);
     const strong = strengths(matrix, norm);
     const fill = (c, i) => {
@@ -74,8 +76,8 @@ export function matrixSvg(title, matrix, names, norm) {
     };
     const isImage = cells.length > RECTS_MAX;
     return svgPicture({
-        width: box.left + size + 20, height: box.top + size + (isTurned ? room : 24) + 34, title, font: colour('--font'), colours: groundColours(), box,
-        xTicks: ticks(box.left), yTicks: ticks(box.top), isTurned, xName: 'predicted', yName: 'true class',
+        width: box.left + size + 20, height: box.top + size + below + 34, title, font: colour('--font'), colours: { ...groundColours(), ...withText && { grid: 'none' } }, box,
+        xTicks: ticks(box.left, isTurned ? upright : shortName), yTicks: ticks(box.top, shortName), isTurned, xName: 'predicted', yName: 'true class',
         image: isImage ? { href: pixels(matrix, norm).toDataURL(), x: box.left, y: box.top, width: size, height: size } : undefined,
         cells: isImage ? [] : cells.map((c, i) => ({
             x: box.left + c.predicted * cell, y: box.top + c.target * cell, width: cell, height: cell, fill: fill(c, i), text: withText && cellText(valueOf(matrix, c, norm), norm)

@@ -85,7 +85,7 @@ function ClassRow({ row, names }) {
     const change = value => value !== null && Math.abs(value) >= 5e-4 && html` <small class=${value > 0 ? 'up' : 'down'}>${difference(value, 'percent').replace('\u00a0points', '')}</small>`;
     const of = { precision: row.tp + row.fp, recall: row.tp + row.fn };
     return html`<tr>
-        <th scope="row"><span class="muted mono">${row.class}</span> <b dir="auto">${row.name ?? (names ? className(names, row.class) : '')}</b></th>
+        <th scope="row"><span class="muted mono">${row.class}</span> <b dir="auto" title=${row.name}>${row.name ?? (names ? className(names, row.class) : '')}</b></th>
         <td class="numeric">${integer(row.support)}</td>
         ${CLASS_VALUES.map(name => html`<td key=${name} class="numeric ${name === 'f1' ? 'with-bar' : ''}">
             <data value=${row[name] ?? ''}>${percent(row[name])}</data>${name !== 'f1' && html`${change(row.change[name])} <${Interval} k=${row.tp} n=${of[name]} />`}

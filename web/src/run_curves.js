@@ -58,7 +58,7 @@ function ScoreCurves({ data, series, epoch }) {
     const area = (which, c) => ofClass(metrics[areas[which]], isBinary ? 0 : c.class);
     const figures = [
         { name: 'ROC', points: rocPoints, xName: 'false positive rate', yName: 'true positive rate', diagonal: true, which: 0, word: 'area under it' },
-        { name: 'Precision and recall', points: prPoints, xName: 'recall', yName: 'precision', diagonal: false, which: 1, word: 'average precision' }
+        { name: 'Precision\u2013recall', points: prPoints, xName: 'recall', yName: 'precision', diagonal: false, which: 1, word: 'average precision' }
     ];
     return figures.map(f => html`<${Figure} key=${f.name} figure=${f} lines=${lines} area=${area} epoch=${epoch} question=${question} thresholds=${answer.data.thresholds} />`);
 }

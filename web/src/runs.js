@@ -8,12 +8,13 @@ import { NoRuns } from './empty.js';
 import { More } from './more.js';
 import { Spark, sparkOf, useDiffering, useSparks } from './runs_extra.js';
 import { parseRuns, RUNS_MAX } from './compare_model.js';
+import { readCatalogue } from './catalogue.js';
 import { Selected } from './run_bulk.js';
 import { VirtualTable } from './virtual.js';
 import { createRunsLoader, FIRST } from './runs_data.js';
-import { dateTime, flatten, integer, MISSING, number, percent, plural, relativeTime } from './format.js';
+import { dateTime, flatten, integer, inUnit, MISSING, number, percent, plural, relativeTime } from './format.js';
 import {
-    columnsAsked, columnTitle, filterAsked, nextSort, parseColumns, pinnedFirst, rowOf, sortKey, sortOf, sortStage, suggestions, TAGS, usualColumns
+    columnsAsked, columnTitle, columnUnit, filterAsked, nextSort, parseColumns, pinnedFirst, rowOf, sortKey, sortOf, sortStage, suggestions, TAGS, usualColumns
 } from './runs_columns.js';
 
 const POLL_MS = 2000;
@@ -101,6 +102,7 @@ function Columns({ columns, list }) {
                 <datalist id="column-names">${known.filter(k => !now.includes(k)).map(k => html`<option key=${k} value=${k} />`)}</datalist>
                 <button type="submit" class="button">Add</button>
             </form>
+            <p class="muted">A metric of a stage, and which epoch of it: @last, @best, @min, @max, or @7 for epoch 7.</p>
             ${columns.length > 0 && html`<p><${Link} to=${{ ...state, columns: '' }}>The usual columns</${Link}></p>`}
         </div>
     </details>`;
@@ -113,6 +115,8 @@ function Table({ list, columns: asked, differing, near }) {
     const now = useNow();
     const stage = sortStage(list.runs, state.stage);
     const { columns, pinned } = pinnedFirst(asked, state.pin);
+    const known = useAnswer(columns.length > 0 ? '/api/v1/metrics' : null, null).data;
+    const catalogue = useMemo(() => known && readCatalogue(known), [known]);
     const extra = differing.filter(c => !columns.includes(c));
     const [sight, setSight] = useState([0, IN_SIGHT]);
     // as long as the same rows are in sight, more or less, the question stays the same
@@ -146,7 +150,7 @@ function Table({ list, columns: asked, differing, near }) {
         return html`<p class="muted empty-list">No run fits the filter. <${Link} to=${{ ...state, q: '' }}>Show all</${Link}></p>`;
     return html`<${VirtualTable} label="Runs" className="runs" head=${head} rows=${list.runs} columns=${(columns.length > 0 ? columns.length + 4 : 10) + extra.length + (what ? 1 : 0)} rowHeight=${ROW_PX} near=${near} inSight=${state.spark ? inSight : undefined}
         row=${run => html`<${Row} key=${run.id} run=${run} columns=${columns} stage=${state.stage} now=${now} picked=${selected.includes(run.id)} toggle=${toggle}
-            pinned=${pinned} extra=${extra} what=${what} spark=${sparks?.get(run.id)} />`} />`;
+            pinned=${pinned} extra=${extra} what=${what} spark=${sparks?.get(run.id)} catalogue=${catalogue} />`} />`;
 }
 
 // stage: sorting by a metric compares one stage, so the link fixes it.  With Shift the key comes second.
@@ -167,8 +171,8 @@ function Header({ name, key_, stage, numeric, className = '', style }) {
     </th>`;
 }
 
-function Row({ run, columns, stage, now, picked, toggle, pinned, extra, what, spark }) {
-    const chosen = c => html`<${Chosen} key=${c} run=${run} column=${c} className=${pinClass(columns, pinned, c)} style=${pinStyle(columns, pinned, c)} />`;
+function Row({ run, columns, stage, now, picked, toggle, pinned, extra, what, spark, catalogue }) {
+    const chosen = c => html`<${Chosen} key=${c} run=${run} column=${c} unit=${columnUnit(c, catalogue)} className=${pinClass(columns, pinned, c)} style=${pinStyle(columns, pinned, c)} />`;
     return html`<tr>
         <td class="pick"><input type="checkbox" checked=${picked} aria-label="Select ${run.name || run.id}" onChange=${() => toggle(run.id)} /></td>
         <th scope="row" class=${pinned > 0 ? 'pinned pinned-0' : ''}><div class="run-name">
@@ -197,9 +201,9 @@ function Usual({ run, stage }) {
         ${value('accuracy', row.accuracy, percent)}${value('macro', row['accuracy.macro'], percent)}${value('loss', row.loss, number)}`;
 }
 
-function Chosen({ run, column, className, style }) {
+function Chosen({ run, column, unit, className, style }) {
     if (column === TAGS)
         return html`<td class=${className} style=${style}>${(run.tags ?? []).join(', ')}</td>`;
     const v = run.columns?.[column] ?? null;
-    return value(column, typeof v === 'object' ? null : v, x => x === null ? MISSING : typeof x === 'number' ? number(x) : String(x), className, style);
+    return value(column, typeof v === 'object' ? null : v, x => x === null ? MISSING : typeof x === 'number' ? inUnit(x, unit) : String(x), className, style);
 }

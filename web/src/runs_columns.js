@@ -3,6 +3,8 @@
 // Until columns are chosen a row shows the usual ones of the first stage that has any.  Chosen columns are what the
 // server's columns= takes: stage/selector@reducer, config.key; and `tags`, which every row has.
 
+import { unitOf } from './catalogue.js';
+
 // where the row's numbers come from unless the URL names a stage: the first that has any
 const STAGES = ['val', 'test', 'train'];
 export const FIELDS = ['epoch', 'samples', 'accuracy', 'accuracy.macro', 'loss'];
@@ -66,6 +68,14 @@ export function columnsAsked(columns, stage) {
 /** The usual columns written out for one stage, to start choosing from. */
 export function usualColumns(stage) {
     return FIELDS.map(field => column(stage, field));
+}
+
+/** What a column's numbers are in: 'percent' where its metric lies between 0 and 1, else 'number'.  catalogue: of readCatalogue(), or null. */
+export function columnUnit(column, catalogue) {
+    const [, selector] = /^(?!config\.)[^/]+\/(.+)@[a-z0-9]+$/.exec(column) ?? [];
+    const name = selector?.replace(/^[^:]*:(?!(min|max|mean|sum|last)$)/, '').split(/[.@]/)[0];
+    const entry = catalogue?.metrics.find(m => m.name === name);
+    return entry && !/:(min|max|mean|sum|last)$/.test(selector) ? unitOf(entry) : 'number';
 }
 
 /** A column without what all share: 'val/accuracy.macro@last' -> 'val accuracy.macro', 'config.lr' -> 'lr'. */

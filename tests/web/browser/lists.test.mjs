@@ -167,6 +167,23 @@ test('columns are chosen, moved and removed, and two keys sort', async () => {
     await page.done();
 });
 
+test('a column has any metric with each reducer, and at an epoch, as the server says', async () => {
+    await server.post('reduced', [5, 9, 2, 7].map((correct, epoch) => ({
+        stage: 'val', epoch, step: epoch, confusion: [[correct, 10 - correct], [3, 7]], sums: { loss: [10 - correct, 4] }
+    })), '?project=reduced');
+    const columns = ['last', 'best', 'min', 'max', '2'].flatMap(reducer => [`val/f1.macro@${reducer}`, `val/loss@${reducer}`]);
+    const page = await openPage(browser, server);
+    await page.visit(`?project=reduced&columns=${columns.join()}`);
+    await page.waitForSelector('.runs tbody data');
+    const { epochs } = await server.get('/api/v1/runs/reduced/epochs?stage=val&metric=f1.macro,loss&mean_of_steps=false');
+    const [f1, loss] = ['f1.macro', 'loss'].map(m => epochs.map(e => e.metrics[m].value));
+    const expected = { last: [f1[3], loss[3]], best: [Math.max(...f1), Math.min(...loss)], min: [Math.min(...f1), Math.min(...loss)], max: [Math.max(...f1), Math.max(...loss)], 2: [f1[2], loss[2]] };
+    assert.deepEqual(await page.$$eval('.runs tbody data', all => all.map(d => Number(d.value))), ['last', 'best', 'min', 'max', '2'].flatMap(r => expected[r]));
+    await page.waitForFunction(text => document.querySelector('.runs tbody data').textContent.replace('\u00a0', ' ') === text, `${(f1[3] * 100).toFixed(1)} %`);
+    assert.equal(await page.locator('.runs tbody data').nth(1).innerText(), '0.75', 'a loss is no percentage');
+    await page.done();
+});
+
 test('curves, the config keys that differ and pinned columns stand in the table', async () => {
     for (const [i, lr] of [0.1, 0.2, 0.2].entries()) {
         await server.call('PUT', `/api/v1/runs/extra-${i}`, { project: 'extra', config: { lr, depth: 18 } });

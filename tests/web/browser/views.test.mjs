@@ -255,7 +255,7 @@ test('the map has a name, a spoken value, keys, a table, a drawing and a CSV', a
 test('a curve is a drawing with its legend, the classes of an epoch a CSV', async () => {
     const page = await open('?run=three&view=curves&epoch=1');
     await page.waitForFunction(() => document.querySelectorAll('.square').length === 3 && document.querySelector('.curve data').value !== '');
-    for (const [i, name, holds] of [[0, 'ROC.svg', '>true positive rate</text>'], [1, 'Precision-and-recall.svg', '>&#60;b&#62;owl&#60;/b&#62;, average precision '], [2, 'Reliability.svg', '<circle ']]) {
+    for (const [i, name, holds] of [[0, 'ROC.svg', '>true positive rate</text>'], [1, 'Precision-recall.svg', '>&#60;b&#62;owl&#60;/b&#62;, average precision '], [2, 'Reliability.svg', '<circle ']]) {
         const [file, svg] = await download(page, page.locator('.curve').nth(i).locator('.more'), 'SVG');
         assert.equal(file, name);
         assert.ok(svg.includes(holds), svg);

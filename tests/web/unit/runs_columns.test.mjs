@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
-    columnsAsked, columnsQuery, columnTitle, nextSort, parseColumns, rowOf, sortKey, sortOf, sortStage, suggestions, usualColumns
+    columnsAsked, columnsQuery, columnTitle, columnUnit, nextSort, parseColumns, rowOf, sortKey, sortOf, sortStage, suggestions, usualColumns
 } from '../../../web/src/runs_columns.js';
 import { createRunsLoader } from '../../../web/src/runs_data.js';
 
@@ -50,6 +50,14 @@ test('chosen columns are asked for as they are; tags need no question', () => {
     assert.equal(columnsAsked([], 'eval'), columnsQuery('eval'));
     assert.equal(usualColumns('val')[3], 'val/accuracy.macro@last');
     assert.deepEqual(['val/accuracy.macro@last', 'val/loss@min', 'config.optimizer.lr', 'tags'].map(columnTitle), ['val accuracy.macro', 'val loss@min', 'optimizer.lr', 'tags']);
+});
+
+test('a column of a metric between 0 and 1 is in per cent, a weighted mean of the same name is not', () => {
+    const catalogue = { metrics: [{ name: 'accuracy', range: [0, 1] }, { name: 'fbeta', range: [0, 1] }, { name: 'mcc', range: [-1, 1] }] };
+    for (const [column, unit] of [['val/accuracy@last', 'percent'], ['val/accuracy.macro@12', 'percent'], ['val/parity:accuracy@best', 'percent'], ['val/fbeta@2.macro@max', 'percent'],
+        ['val/mcc@last', 'number'], ['val/accuracy:mean@last', 'number'], ['val/loss@min', 'number'], ['config.accuracy', 'number'], ['tags', 'number']])
+        assert.equal(columnUnit(column, catalogue), unit, column);
+    assert.equal(columnUnit('val/accuracy@last', null), 'number');
 });
 
 test('a run suggests its config and what its series give', () => {
