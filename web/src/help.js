@@ -6,7 +6,7 @@ const KEYS = [
     ['?', 'this help'],
     ['Tab', 'to the next link, menu or chart'],
     ['\u2190 \u2192', 'in a chart: step by step; with Page Up, Page Down ten at a time'],
-    ['\u2191 \u2193', 'in a comparison: from line to line; in a heat map: from class to class'],
+    ['\u2191 \u2193', 'in a comparison: from line to line; in a heat map or a large matrix: from class to class'],
     ['+ \u2212 0', 'in a chart: zoom in, zoom out, the whole run'],
     ['Esc', 'leave the chart\u2019s cursor, close a menu'],
     ['Shift', 'and a click on a column of runs: sort by it too'],

@@ -71,8 +71,8 @@ function Table({ matrix, names, norm }) {
         return html`<td key=${predicted} class=${i === undefined ? 'nothing' : ''} style=${style}
             title=${`${className(names, target)} predicted as ${className(names, predicted)}: ${show(value, norm)}`}><data value=${value}>${text}</data></td>`;
     };
-    return html`<div class="table-scroll confusion" tabindex="0" role="region" aria-label="Confusion matrix"><table>
-        <caption>Rows are the true class, columns what was predicted${norm === 'counts' ? '' : norm === 'change' ? '; points of the share of the row. Blue is better, orange worse' : '; per cent'}.</caption>
+    return html`<div class="table-scroll confusion" tabindex="0" role="region" aria-label="Confusion matrix"><p class="caption muted" id="matrix-caption">Rows are the true class, columns what was predicted${norm === 'counts' ? '' : norm === 'change' ? '; points of the share of the row. Blue is better, orange worse' : '; per cent'}.</p>
+        <table aria-describedby="matrix-caption">
         <thead><tr><td></td>${index.map(i => html`<th key=${i} scope="col" dir="auto" title=${className(names, i)}><span>${className(names, i)}</span></th>`)}</tr></thead>
         <tbody>${index.map(target => html`<tr key=${target}><th scope="row" dir="auto" title=${className(names, target)}>${className(names, target)}</th>${index.map(predicted => cell(target, predicted))}</tr>`)}</tbody>
     </table></div>`;

@@ -6,7 +6,7 @@ import { useLive, usePlace } from './hooks.js';
 import { Link } from './parts.js';
 import { difference, integer, inUnit, MISSING } from './format.js';
 
-const RANKS_MAX = 32; // asked one by one
+const RANKS_STEP = 32; // more on request: they are asked one by one
 const EVERY_MS = 10000;
 
 /** epoch: the last, of the answer of all ranks.  ranks: how many took part. */
@@ -22,10 +22,11 @@ export function Ranks({ run, stage, chosen, unit, epoch, ranks }) {
 
 function Table({ run, stage, chosen, unit, epoch, ranks }) {
     const { state } = usePlace();
-    const shown = Math.min(ranks, RANKS_MAX);
+    const [most, setMost] = useState(RANKS_STEP);
+    const shown = Math.min(ranks, most);
     const load = signal => Promise.all(Array.from({ length: shown }, (_, rank) => api.get(api.path(api.runPath(run.id, '/epochs'),
         { stage, metric: chosen.selector, epoch: epoch.epoch, rank, mean_of_steps: 'false' }), signal)));
-    const { data } = useLive(load, () => run.status === 'running' ? EVERY_MS : null, [run.id, stage, chosen.selector, epoch.epoch, run.status]);
+    const { data } = useLive(load, () => run.status === 'running' ? EVERY_MS : null, [run.id, stage, chosen.selector, epoch.epoch, run.status, shown]);
     if (!data)
         return html`<p class="muted loading" role="status">Loading\u2026</p>`;
     const all = epoch.metrics[chosen.selector]?.value;
@@ -40,5 +41,5 @@ function Table({ run, stage, chosen, unit, epoch, ranks }) {
                 <td><${Link} to=${{ ...state, rank }}>Its charts</${Link}></td></tr>`;
         })}</tbody>
     </table></div>
-    ${shown < ranks && html`<p class="muted note">The first ${shown} of ${ranks}.</p>`}`;
+    ${shown < ranks && html`<p class="muted note">The first ${data.length} of ${integer(ranks)}. <button type="button" class="button" onClick=${() => setMost(most + RANKS_STEP)}>Show more</button></p>`}`;
 }

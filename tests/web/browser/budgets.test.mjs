@@ -72,6 +72,37 @@ test('half of the zooms are there within 60 ms', async () => {
     await page.done();
 });
 
+test('10,000 runs scroll smoothly, from the first to the last', async () => {
+    const count = 10000;
+    for (let from = 0; from < count; from += 100)
+        await Promise.all(Array.from({ length: 100 }, (_, i) => server.call('PUT', `/api/v1/runs/s-${String(from + i).padStart(5, '0')}`, { project: 'many', config: { lr: i / 100 } })));
+    const page = await openPage(browser, server);
+    await page.visit('?project=many&sort=id');
+    await page.waitForSelector('.runs tbody tr');
+    const { frames, last, rows } = await page.evaluate(async () => {
+        const box = document.querySelector('.table-tall');
+        const times = [];
+        let before = performance.now();
+        let most = 0;
+        const began = before;
+        const shown = () => [...document.querySelectorAll('.runs tbody th a')].at(-1)?.textContent;
+        while (shown() !== 's-09999' && performance.now() - began < 60000) {
+            box.scrollTop += 4000;
+            await new Promise(resolve => requestAnimationFrame(resolve));
+            times.push(performance.now() - before);
+            before = performance.now();
+            most = Math.max(most, document.querySelectorAll('.runs tbody tr').length);
+        }
+        return { frames: times.sort((a, b) => a - b), last: shown(), rows: most };
+    });
+    const p95 = frames[Math.floor(frames.length * 0.95)];
+    console.log(`# 10,000 runs: p95 ${p95.toFixed(1)} ms of ${frames.length} frames`);
+    assert.equal(last, 's-09999');
+    assert.ok(rows < 80, `${rows} rows in the document`);
+    assert.ok(p95 <= 50 * slack(), `${p95} ms`);
+    await page.done();
+});
+
 test('20 tabs of one browser are live at once', async () => {
     await server.post('live', { stage: 'val', epoch: 0, step: 0, correct: 1, total: 2 });
     const page = await openPage(browser, server);

@@ -387,9 +387,24 @@ test('classes, map, matrix and curves fit 390 pixels, as pictures and as tables'
 
 test('the matrix shows what changed since the epoch before', async () => {
     const page = await open('?run=three&view=confusion&epoch=1&norm=change');
-    await page.waitForFunction(() => document.querySelector('.confusion caption')?.textContent.includes('Blue is better'));
+    await page.waitForFunction(() => document.querySelector('.confusion .caption')?.textContent.includes('Blue is better'));
     await page.waitForFunction(() => document.querySelector('.confusion tbody td').textContent === '+30.0');
     assert.match(await textOf(page.locator('.pairs')), /^Grown most/);
+    await page.done();
+});
+
+test('many ranks are listed 32 at a time', async () => {
+    await server.post('many-ranks', Array.from({ length: 70 }, (_, rank) => ({ stage: 'test', epoch: 0, step: 0, rank, correct: rank, total: 100 })));
+    const page = await openPage(browser, server);
+    await page.visit('?run=many-ranks');
+    await page.locator('.ranks summary').click();
+    for (const count of [32, 64, 70]) {
+        await page.waitForFunction(n => document.querySelectorAll('.ranks data').length === n, count);
+        assert.deepEqual(await page.$$eval('.ranks data', all => all.map(d => Number(d.value))), Array.from({ length: count }, (_, rank) => rank / 100));
+        if (count < 70)
+            await page.getByRole('button', { name: 'Show more' }).click();
+    }
+    assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
     await page.done();
 });
 
