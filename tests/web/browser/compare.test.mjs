@@ -116,6 +116,8 @@ test('the chart is a table of every line too, at 390 pixels as well', async () =
     await page.visit('?compare=r0,r1,r2&x=epoch&baseline=r0&group=lr');
     await page.waitForSelector('.compare-chart .u-over');
     await fits('chart');
+    const heights = await page.$$eval('.compared tbody tr:not(.spacer)', all => all.map(r => r.getBoundingClientRect().height));
+    assert.ok(heights.every(h => Math.abs(h - 41) < 2), `rows keep their height: ${heights}`);
     const answer = await server.get('/api/v1/compare?runs=r0,r1,r2&stage=val&metric=accuracy&x=epoch&group=config.lr');
     const menu = page.locator('.compare-chart .more');
     await menu.locator('summary').click();
