@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,7 +23,8 @@
 
 enum {
     TICK_MS = 250,
-    ACCEPTS_A_ROUND = 16,               /* a connection is counted only once its network thread has it */
+    UNSENT_MAX = 256 * 1024, /* bytes of a connection that the system keeps beyond what the other side takes */
+    ACCEPTS_A_ROUND = 16,    /* a connection is counted only once its network thread has it */
     FILES_FOR_OTHERS = 64 + LINGER_MAX, /* the database, its readers, epoll, eventfd, duplicates */
 };
 
@@ -64,6 +66,8 @@ static bool is_full(struct listener *l)
 
 static void accept_some(struct listener *l)
 {
+    int unsent = UNSENT_MAX;
+
     for (int i = 0; i < ACCEPTS_A_ROUND && !is_full(l); i++) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
@@ -75,6 +79,8 @@ static void accept_some(struct listener *l)
             }
             return;
         }
+        /* else a client that reads nothing makes the system keep megabytes for it */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
         l->accepted(l->context, fd, (struct sockaddr *)&address, size);
         if (conn_count(l->connections) * 5 > l->connections_max * 4)
             conn_cut_oldest(l->connections);
