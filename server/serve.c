@@ -4,6 +4,7 @@
  * closes.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -116,6 +117,18 @@ static void announce(const struct server *s, const struct options *o)
     fflush(stdout);
 }
 
+/* ---- memory ---- */
+
+enum { BLOCK_RETURNED = 4 << 20, TOP_KEPT = 8 << 20 };
+
+/* A block as large as a big body goes back to the system when it is freed.  By default libc learns from the first of them
+   to keep the next ones. */
+static void bound_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, BLOCK_RETURNED);
+    (void)mallopt(M_TRIM_THRESHOLD, TOP_KEPT);
+}
+
 /* ---- signals ---- */
 
 /* SIGTERM, SIGINT and, where there is something to read again, SIGHUP are blocked everywhere and taken by sigwait(). */
@@ -156,6 +169,7 @@ int serve_run(const struct options *o)
     sigset_t signals;
     int number = 0;
 
+    bound_memory();
     s.app.limits = o->limits;
     s.app.web_dir = o->web_dir;
     s.app.db = o->db;

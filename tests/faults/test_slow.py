@@ -27,7 +27,8 @@ SEND_S, SEND_RATE = 60, 16 * 1024  # of an answer: the server's own
 FILL_S = 15  # until so many sockets are full
 UNREAD = 200  # answers asked for and not read: more than the sockets of both sides hold
 LATE_S = 1.0
-HONEST, HONEST_PAUSE_S, HONEST_P99_S = 4, 0.01, 0.05
+HONEST, HONEST_PAUSE_S = 4, 0.01
+HONEST_P99_S = 0.05 if IS_LONG else 0.2  # the short form runs beside other things
 
 RECORD = b'{"stage":"train","epoch":0,"step":0,"correct":1,"total":2}'
 HEAD = b"POST /api/v1/runs/slow/batches HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
