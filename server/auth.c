@@ -338,8 +338,10 @@ int auth_origin(const struct request *q, struct problem *p)
     if (q->origin != NULL && (q->host == NULL || !hosts_same_origin(q->origin, q->host)))
         return problem_set(p, PROBLEM_ORIGIN, NULL, "pages of the origin \"%s\" may not call this server",
                            problem_quote(quoted, sizeof quoted, q->origin, strlen(q->origin)));
-    if (!reads && q->sec_fetch_site != NULL && strcasecmp(q->sec_fetch_site, "cross-site") == 0)
-        return problem_set(p, PROBLEM_ORIGIN, NULL, "the browser says that the request comes from another site");
+    /* another port of this host is the "same site" to a browser, and somebody else's page */
+    if (!reads && q->sec_fetch_site != NULL && strcasecmp(q->sec_fetch_site, "same-origin") != 0 &&
+        strcasecmp(q->sec_fetch_site, "none") != 0)
+        return problem_set(p, PROBLEM_ORIGIN, NULL, "the browser says that the request comes from another page");
     return OK;
 }
 

@@ -51,7 +51,7 @@ bool auth_address_is_loopback(const char *address);
 int auth_host(const struct auth *a, const char *host, struct problem *p);
 /** auth_is_domain(host): a Host that is neither localhost nor an address. */
 bool auth_is_domain(const char *host);
-/** auth_origin(q, p): no Origin, or ours; and no write that a browser says comes from another site.  PROBLEM_ORIGIN. */
+/** auth_origin(q, p): no Origin, or ours; and no write that a browser says comes from another origin's page.  PROBLEM_ORIGIN. */
 int auth_origin(const struct request *q, struct problem *p);
 /** auth_scope(a, q, route, p): does the caller's token (or, for reads, session) allow it?  Sets q->token and
  *  q->token_project.  PROBLEM_UNAUTHORIZED, PROBLEM_FORBIDDEN, PROBLEM_RATE (too many wrong tokens), PROBLEM_INTERNAL. */

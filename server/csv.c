@@ -24,12 +24,23 @@ static void begin_cell(struct csv *c)
     c->in_row = true;
 }
 
+/* What a spreadsheet takes for a formula: by its first character, which in some languages is the wide form. */
+static bool is_formula(const char *text)
+{
+    static const char *const WIDE[] = {"\uff1d", "\uff0b", "\uff0d", "\uff20"};
+
+    for (size_t i = 0; i < sizeof WIDE / sizeof WIDE[0]; i++)
+        if (strncmp(text, WIDE[i], 3) == 0)
+            return true;
+    return strchr("=+-@\t\r\n", text[0]) != NULL;
+}
+
 void csv_text(struct csv *c, const char *text)
 {
     begin_cell(c);
     if (text == NULL || *text == '\0')
         return;
-    bool formula = strchr("=+-@\t\r", text[0]) != NULL;
+    bool formula = is_formula(text);
     if (!formula && strpbrk(text, "\",\r\n") == NULL) {
         buffer_text(c->out, text);
         return;

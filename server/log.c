@@ -59,6 +59,11 @@ static size_t escape(char *out, size_t at, size_t cap, const char *text)
 
     while (*s != '\0' && at + 12 < cap) {
         size_t n = *s >= 0x80 ? utf8_length(s) : 1;
+        if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) { /* C1 controls: a terminal may obey them */
+            at += (size_t)snprintf(out + at, cap - at, "\\u%04x", (unsigned)s[1]);
+            s += 2;
+            continue;
+        }
         if (n == 0 || *s < 0x20 || *s == 0x7f) {
             /* a byte that is not text: shown as such, in the Latin-1 place of Unicode */
             at += (size_t)snprintf(out + at, cap - at, "\\u%04x", (unsigned)*s);

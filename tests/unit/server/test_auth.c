@@ -330,6 +330,10 @@ Test(auth, foreign_origins_are_refused_and_absent_ones_are_not)
                 {NULL, "cross-site", METHOD_GET, true},
                 {NULL, "cross-site", METHOD_HEAD, true},
                 {NULL, "cross-site", METHOD_DELETE, false},
+                {NULL, "same-site", METHOD_POST, false},
+                {NULL, "same-site", METHOD_GET, true},
+                {NULL, "Same-Origin", METHOD_POST, true},
+                {NULL, "", METHOD_POST, false},
                 {NULL, "none", METHOD_PUT, true}};
     struct source s = {0};
     struct auth *a = make(&s, "127.0.0.1", NULL, 0, false);
