@@ -1,6 +1,5 @@
 /**
- * Tokens and sessions in memory.  Nothing that the network threads wait for is held across I/O: tokens are
- * read under load_mutex alone, and the fresh list is swapped in under mutex.
+ * Who calls, by token or session, and what that allows.
  *
  * Invariants, under mutex: a session's token number need not exist any more (a revoked token ends its
  * sessions: every use looks the number up); n_sessions <= AUTH_SESSIONS_MAX.
@@ -14,11 +13,10 @@
 
 #include "auth.h"
 #include "auth_hosts.h"
-#include "clock.h"
+#include "auth_tokens.h"
 #include "crypto.h"
-#include "log.h"
 
-enum { HASH = 32, REFRESH_US = 1000 * 1000, MISSES_A_SECOND = 10, MISSES_MAX = 20, TOKENS_MAX = 100000 };
+enum { HASH = TOKEN_HASH };
 
 static const char COOKIE[] = "tally_session";
 static const char *const SCOPE_NAME[] = {[SCOPE_READ] = "read", [SCOPE_WRITE] = "write", [SCOPE_ADMIN] = "admin"};
@@ -29,147 +27,19 @@ struct session {
     int64_t expires_at; /* ms since 1970 */
 };
 
-struct tokens {
-    struct token_row *row;
-    size_t n, cap;
-};
-
 struct auth {
     pthread_mutex_t mutex; /* guards what follows */
-    struct tokens tokens;
-    int64_t loaded_us, misses_us;
-    double misses; /* what is left of the right to read the tokens again for an unknown one */
     struct session session[AUTH_SESSIONS_MAX];
     size_t n_sessions;
 
-    pthread_mutex_t load_mutex; /* held while the source is read; taken before mutex */
-    int (*tokens_each)(void *context, int (*fn)(void *fn_context, const struct token_row *row), void *fn_context,
-                       struct problem *p);
-    void *context;
-
-    struct rate_limit *rate; /* constant */
-    bool is_tls;             /* constant */
-    struct hosts hosts;      /* constant */
-    bool is_required;        /* constant */
+    /* constant */
+    struct auth_tokens *tokens;
+    struct rate_limit *rate;
+    bool is_required, is_tls;
+    struct hosts hosts;
 };
 
-/* ---- the list of tokens ---- */
-
-static int add_token(void *context, const struct token_row *row)
-{
-    struct tokens *t = context;
-
-    if (t->n == t->cap) {
-        size_t cap = t->cap == 0 ? 16 : t->cap * 2;
-        if (cap > TOKENS_MAX)
-            return PROBLEM_INTERNAL;
-        struct token_row *grown = realloc(t->row, cap * sizeof *grown);
-        if (grown == NULL)
-            return PROBLEM_MEMORY;
-        t->row = grown;
-        t->cap = cap;
-    }
-    t->row[t->n++] = *row;
-    return OK;
-}
-
-/* Called with load_mutex held. */
-static int load(struct auth *a, struct problem *p)
-{
-    struct tokens fresh = {0};
-    int rc = a->tokens_each == NULL ? OK : a->tokens_each(a->context, add_token, &fresh, p);
-
-    if (rc == PROBLEM_MEMORY)
-        problem_set(p, rc, NULL, "no memory for the tokens");
-    else if (rc == PROBLEM_INTERNAL)
-        problem_set(p, rc, NULL, "there are more than %d tokens", TOKENS_MAX);
-    pthread_mutex_lock(&a->mutex);
-    a->loaded_us = clock_monotonic_us();
-    if (rc == OK) {
-        struct tokens old = a->tokens;
-        a->tokens = fresh;
-        fresh = old;
-    }
-    pthread_mutex_unlock(&a->mutex);
-    free(fresh.row);
-    return rc;
-}
-
-/* Read the tokens again; wait: also when somebody is at it already.  A failure leaves the old list. */
-static void reload(struct auth *a, bool wait)
-{
-    struct problem p = {0};
-
-    if (wait)
-        pthread_mutex_lock(&a->load_mutex);
-    else if (pthread_mutex_trylock(&a->load_mutex) != 0)
-        return;
-    if (load(a, &p) != OK)
-        log_event(LOG_ERROR, "tokens-not-read", "%s", p.detail);
-    pthread_mutex_unlock(&a->load_mutex);
-}
-
-static void refresh(struct auth *a)
-{
-    pthread_mutex_lock(&a->mutex);
-    bool is_old = clock_monotonic_us() - a->loaded_us > REFRESH_US;
-    pthread_mutex_unlock(&a->mutex);
-    if (is_old)
-        reload(a, false);
-}
-
-/* May an unknown token have the list read again?  So a new one works at once, and guessing costs no I/O. */
-static bool may_look_again(struct auth *a)
-{
-    int64_t now = clock_monotonic_us();
-
-    pthread_mutex_lock(&a->mutex);
-    a->misses += (double)(now - a->misses_us) * MISSES_A_SECOND / 1e6;
-    if (a->misses > MISSES_MAX)
-        a->misses = MISSES_MAX;
-    a->misses_us = now;
-    bool may = a->misses >= 1;
-    if (may)
-        a->misses -= 1;
-    pthread_mutex_unlock(&a->mutex);
-    return may;
-}
-
-static enum scope scope_of(const struct token_row *row)
-{
-    return strcmp(row->scope, "admin") == 0 ? SCOPE_ADMIN : strcmp(row->scope, "write") == 0 ? SCOPE_WRITE : SCOPE_READ;
-}
-
-/* What a token gives. */
-struct grant {
-    int64_t token;
-    enum scope scope;
-    char project[PROJECT_MAX + 1]; /* "": all */
-};
-
-static void grant_set(struct grant *out, const struct token_row *row)
-{
-    out->token = row->token;
-    out->scope = scope_of(row);
-    memcpy(out->project, row->project, sizeof out->project);
-}
-
-/* Look through all of them: the time taken says nothing about which one matched. */
-static bool find_hash(struct auth *a, const uint8_t hash[HASH], int64_t now, struct grant *out)
-{
-    bool found = false;
-
-    pthread_mutex_lock(&a->mutex);
-    for (size_t i = 0; i < a->tokens.n; i++) {
-        const struct token_row *row = &a->tokens.row[i];
-        if (crypto_equal(row->sha256, hash, HASH) && (row->expires_at == 0 || row->expires_at > now)) {
-            found = true;
-            grant_set(out, row);
-        }
-    }
-    pthread_mutex_unlock(&a->mutex);
-    return found;
-}
+/* ---- tokens ---- */
 
 static int find_token(struct auth *a, const struct request *q, const char *text, struct grant *out, struct problem *p)
 {
@@ -177,14 +47,11 @@ static int find_token(struct auth *a, const struct request *q, const char *text,
 
     if (crypto_sha256(text, strlen(text), hash) != OK)
         return problem_set(p, PROBLEM_INTERNAL, NULL, "cannot hash");
-    refresh(a);
-    if (find_hash(a, hash, q->now, out))
+    if (auth_tokens_find(a->tokens, hash, q->now, out))
         return OK;
-    if (rate_limit_may_fail(a->rate, q) && may_look_again(a)) {
-        reload(a, true);
-        if (find_hash(a, hash, q->now, out))
-            return OK;
-    }
+    if (rate_limit_may_fail(a->rate, q) && auth_tokens_look_again(a->tokens) &&
+        auth_tokens_find(a->tokens, hash, q->now, out))
+        return OK;
     int rc = rate_limit_failure(a->rate, q, p);
     return rc != OK
                ? rc
@@ -212,24 +79,16 @@ static bool session_hash(const struct request *q, uint8_t hash[HASH])
 static bool find_session(struct auth *a, const struct request *q, struct grant *out)
 {
     uint8_t hash[HASH];
-    bool found = false;
+    int64_t token = -1;
 
     if (!session_hash(q, hash))
         return false;
-    refresh(a);
     pthread_mutex_lock(&a->mutex);
-    int64_t token = -1;
     for (size_t i = 0; i < a->n_sessions; i++)
         if (crypto_equal(a->session[i].id_hash, hash, HASH) && a->session[i].expires_at > q->now)
             token = a->session[i].token;
-    for (size_t i = 0; i < a->tokens.n && token >= 0; i++)
-        if (a->tokens.row[i].token == token &&
-            (a->tokens.row[i].expires_at == 0 || a->tokens.row[i].expires_at > q->now)) {
-            found = true;
-            grant_set(out, &a->tokens.row[i]);
-        }
     pthread_mutex_unlock(&a->mutex);
-    return found;
+    return token >= 0 && auth_tokens_find_number(a->tokens, token, q->now, out);
 }
 
 /* Called with the mutex held: a free place, or that of the session that ends first. */
@@ -411,10 +270,7 @@ bool auth_is_required(const struct auth *a)
 
 bool auth_has_tokens(struct auth *a)
 {
-    pthread_mutex_lock(&a->mutex);
-    bool any = a->tokens.n > 0;
-    pthread_mutex_unlock(&a->mutex);
-    return any;
+    return auth_tokens_any(a->tokens);
 }
 
 bool auth_address_is_loopback(const char *address)
@@ -437,13 +293,8 @@ int auth_new(struct auth **out, const struct auth_options *options, struct probl
     if (a == NULL)
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     pthread_mutex_init(&a->mutex, NULL);
-    pthread_mutex_init(&a->load_mutex, NULL);
-    a->tokens_each = options->tokens_each;
-    a->context = options->context;
     a->rate = options->rate;
     a->is_tls = options->is_tls;
-    a->misses = MISSES_MAX;
-    a->misses_us = clock_monotonic_us();
     a->is_required =
         !options->insecure_no_auth && (!auth_address_is_loopback(options->address) || options->n_allow_hosts > 0);
     hosts_init(&a->hosts, options->address);
@@ -451,11 +302,8 @@ int auth_new(struct auth **out, const struct auth_options *options, struct probl
         if (!hosts_add(&a->hosts, options->allow_hosts[i]))
             rc = problem_set(p, PROBLEM_INVALID, NULL, "--allow-host %s: not a host name, or too many",
                              options->allow_hosts[i]);
-    if (rc == OK) {
-        pthread_mutex_lock(&a->load_mutex);
-        rc = load(a, p);
-        pthread_mutex_unlock(&a->load_mutex);
-    }
+    if (rc == OK)
+        rc = auth_tokens_new(&a->tokens, options->tokens_each, options->context, p);
     if (rc != OK) {
         auth_free(a);
         return rc;
@@ -468,8 +316,7 @@ void auth_free(struct auth *a)
 {
     if (a == NULL)
         return;
-    free(a->tokens.row);
-    pthread_mutex_destroy(&a->load_mutex);
+    auth_tokens_free(a->tokens);
     pthread_mutex_destroy(&a->mutex);
     free(a);
 }

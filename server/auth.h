@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth_tokens.h"
 #include "http.h"
 #include "rate_limit.h"
 #include "routes.h"
@@ -30,8 +31,7 @@ struct auth_options {
     bool insecure_no_auth;
     bool is_tls; /* the server itself speaks https */
     /* Where tokens come from: calls fn for each.  NULL: there are none. */
-    int (*tokens_each)(void *context, int (*fn)(void *fn_context, const struct token_row *row), void *fn_context,
-                       struct problem *p);
+    tokens_each_fn *tokens_each;
     void *context;
     struct rate_limit *rate; /* of wrong tokens; NULL: none */
 };
