@@ -1,9 +1,13 @@
 """How much one caller may ask in a second, and how often an address may be wrong about a token."""
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 import unittest
 
-from tally_server import ApiTest, TallyServer, wait_until
+from tally_server import ROOT, ApiTest, TallyServer, wait_until
 
 RECORD = {"stage": "t", "epoch": 0, "step": 0, "correct": 1, "total": 2}
 
@@ -73,6 +77,19 @@ class Rates(ApiTest):
         self.assertEqual(server.get("/api/v1/runs/r").json()["series"][0]["batches"], 1500, "reads go on")
         time.sleep(wait)
         self.assertEqual(server.log_batches("r", records(1500, 1)).status, 200)
+
+    def test_the_python_client_waits_and_loses_nothing(self):
+        server = self.limited("records_per_s=100")
+        self.assertEqual(server.log_batches("other", records(0, 1200)).status, 200, "two seconds more than there is")
+        script = "import tally\nwith tally.init('rates', id='r', url=%r, token=%r) as run:\n    for i in range(100):\n        run.log('train', 0, i, correct=1, total=2)\n"
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "clients", "python"), HOME=folder)
+            done = subprocess.run([sys.executable, "-c", script % (server.url, server.token)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, timeout=60, check=False, cwd=folder)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(server.get("/api/v1/runs/r").json()["series"][0]["batches"], 100)
+        self.assertGreater(time.monotonic() - started, 1)
+        self.assertIn('status="429"', server.get("/metrics").text, "it was told to")
 
     def test_without_tokens_it_is_the_address_that_is_limited(self):
         server = self.limited("requests_per_s=1", tokens=False)
