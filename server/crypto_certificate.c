@@ -65,7 +65,7 @@ static int read_file(const char *option, const char *path, bool is_key, gnutls_d
     if (rc == OK && is_key)
         rc = check_mode(path, &info, p);
     if (rc == OK && (out->data = malloc((size_t)info.st_size + 1)) == NULL)
-        rc = problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+        rc = problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     while (rc == OK && at < (size_t)info.st_size) {
         ssize_t n = read(fd, out->data + at, (size_t)info.st_size - at);
         if (n == 0)
@@ -119,7 +119,7 @@ static int take_key(struct certificate *c, const char *path, const gnutls_datum_
 
     if (rc < 0) {
         c->key = NULL;
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "no memory for a key");
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory for a key");
     }
     rc = gnutls_privkey_import_x509_raw(c->key, pem, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (rc == GNUTLS_E_DECRYPTION_FAILED)
@@ -180,7 +180,7 @@ int certificate_load(const char *cert, const char *key, struct problem *p)
 {
     gnutls_datum_t cert_file = {0}, key_file = {0};
     struct certificate *c = calloc(1, sizeof *c);
-    int rc = c != NULL ? OK : problem_set(p, PROBLEM_INTERNAL, NULL, "no memory");
+    int rc = c != NULL ? OK : problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
 
     if (rc == OK)
         rc = read_file("--tls-cert", cert, false, &cert_file, p);

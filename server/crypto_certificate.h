@@ -14,7 +14,7 @@
  *
  * cert     PEM: the server's certificate, then those between it and a root, if any.
  * key      PEM: its private key, without a password, in a file that others may neither read nor write.
- * Returns  OK; PROBLEM_INVALID with a sentence for the operator: a file that cannot be read or is something else, a key
+ * Returns  OK; PROBLEM_MEMORY; PROBLEM_INVALID with a sentence for the operator: a file that cannot be read or is something else, a key
  *          that others may read, that has a password, or that is not the certificate's.  Then what was shown before
  *          still is.  A certificate that is out of its dates, or soon will be, is logged, and shown.
  * Thread   one at a time.
