@@ -37,9 +37,17 @@ static int project_of(const struct request *q, const char **out, struct problem 
     return auth_project(q, project, "?project", out, p);
 }
 
-static void done(struct job *job)
+static void done(struct job *first)
 {
-    http_resume(job->context);
+    struct request *all = first->context;
+
+    all->next_resumed = NULL;
+    for (const struct job *job = first->next; job != NULL; job = job->next) {
+        struct request *q = job->context;
+        q->next_resumed = all;
+        all = q;
+    }
+    http_resume(all);
 }
 
 int api_batches_post_start(struct request *q, struct problem *p)

@@ -21,6 +21,7 @@
 #include "http_head.h"
 #include "log.h"
 #include "routes.h"
+#include "store.h"
 
 enum {
     DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
@@ -151,6 +152,8 @@ static void work_run(struct work *work, struct store_conn *reader)
 
     x->q.reader = reader;
     x->rc = x->q.route->run(&x->q, &x->r, &x->problem);
+    if (reader != NULL)
+        store_wait_synced(reader); /* no answer tells what a power cut could undo */
     x->q.reader = NULL;
     if (x->rc == OK)
         encode_response(&x->q, &x->r);
@@ -209,12 +212,23 @@ void request_body_done(struct request *q)
         body_release(&x->body);
 }
 
-void http_resume(struct request *q)
+void http_resume(struct request *first)
 {
-    struct exchange *x = q->http;
+    struct http *h = ((struct exchange *)first->http)->network->http;
+    struct loop_mail *newest[NETWORKS_MAX] = {NULL}, *oldest[NETWORKS_MAX] = {NULL};
 
-    x->mail.open = take_back;
-    loop_post(x->network->loop, &x->mail);
+    for (struct request *q = first; q != NULL; q = q->next_resumed) {
+        struct exchange *x = q->http;
+        size_t i = (size_t)(x->network - h->network);
+        x->mail.open = take_back;
+        x->mail.next = newest[i];
+        if (newest[i] == NULL)
+            oldest[i] = &x->mail;
+        newest[i] = &x->mail;
+    }
+    for (unsigned i = 0; i < NETWORKS_MAX; i++)
+        if (newest[i] != NULL)
+            loop_post_all(h->network[i].loop, newest[i], oldest[i]);
 }
 
 /* The gate let it in: on its network thread it is dispatched again. */

@@ -59,11 +59,12 @@ struct request {
     const char *body; /* whole, decompressed; borrowed from the request */
     size_t body_size;
 
-    int64_t now;               /* arrival, ms since 1970 */
-    struct arena arena;        /* everything of this request; freed when the answer is out */
-    struct store_conn *reader; /* ROUTE_WORKER: the worker's read connection; else NULL */
-    void *pending;             /* ROUTE_ASYNC: the handler's own */
-    void *http;                /* private to http */
+    int64_t now;                  /* arrival, ms since 1970 */
+    struct arena arena;           /* everything of this request; freed when the answer is out */
+    struct store_conn *reader;    /* ROUTE_WORKER: the worker's read connection; else NULL */
+    void *pending;                /* ROUTE_ASYNC: the handler's own */
+    struct request *next_resumed; /* see http_resume() */
+    void *http;                   /* private to http */
 };
 
 struct response_header {
@@ -109,8 +110,9 @@ struct http_options {
 int http_start(struct http **out, const struct http_options *options, struct problem *p);
 uint16_t http_port(const struct http *h);
 
-/** http_resume(q): an asynchronous request is done; its route's finish() will be called and the answer sent.  Any thread. */
-void http_resume(struct request *q);
+/** http_resume(first): asynchronous requests are done, this one and those linked behind it by next_resumed; their routes'
+ *  finish() will be called and the answers sent.  One wake-up a network thread, however many they are.  Any thread. */
+void http_resume(struct request *first);
 
 /* What /metrics says of the network side. */
 struct http_stats {

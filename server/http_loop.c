@@ -37,12 +37,17 @@ static void wake(struct loop *l)
 
 void loop_post(struct loop *l, struct loop_mail *mail)
 {
+    loop_post_all(l, mail, mail);
+}
+
+void loop_post_all(struct loop *l, struct loop_mail *newest, struct loop_mail *oldest)
+{
     struct loop_mail *head = atomic_load_explicit(&l->box, memory_order_relaxed);
 
     do
-        mail->next = head;
-    while (!atomic_compare_exchange_weak(&l->box, &head, mail));
-    /* from here on the letter is the loop's */
+        oldest->next = head;
+    while (!atomic_compare_exchange_weak(&l->box, &head, newest));
+    /* from here on the letters are the loop's */
     if (atomic_load(&l->asleep) && atomic_exchange(&l->asleep, false))
         wake(l);
 }

@@ -14,7 +14,7 @@ struct loop;
 /* A letter: part of what it is about, which must stay until it is opened. */
 struct loop_mail {
     void (*open)(struct loop_mail *mail); /* on the loop's thread */
-    struct loop_mail *next;               /* private to the loop */
+    struct loop_mail *next;               /* private to the loop once it is posted */
 };
 
 struct loop_options {
@@ -29,6 +29,8 @@ int loop_start(struct loop **out, const struct loop_options *options, struct pro
 
 /** loop_post(l, mail): have it opened, in the order of posting.  Any thread; never waits. */
 void loop_post(struct loop *l, struct loop_mail *mail);
+/** loop_post_all(l, newest, oldest): letters that are linked by next, each to the one before it. */
+void loop_post_all(struct loop *l, struct loop_mail *newest, struct loop_mail *oldest);
 
 /** loop_stop(l): end the thread.  Mail may still be posted. */
 void loop_stop(struct loop *l);

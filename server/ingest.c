@@ -2,11 +2,13 @@
  * The queue and the writer thread: take all that is queued, settle it, commit once, answer.
  *
  * Guarantees:
- * 1. a job is done exactly once, after the commit that holds it (or after its refusal was certain);
+ * 1. a job is done exactly once, after the commit that holds it is on disk (or after its refusal was certain);
  * 2. a failed transaction fails every job of its group: nothing of it is stored, nothing is kept in
- *    memory;
+ *    memory.  (A failed sync after the commit too, but what of it is stored shows after a restart only: nothing is
+ *    written any more);
  * 3. jobs take effect in the order in which they were submitted.
  *
+ * The sync of a large group is left to a thread of its own (ingest_sync.h).
  * Between groups the writer removes deleted runs in small transactions and checkpoints.
  */
 #include <errno.h>
@@ -18,6 +20,7 @@
 
 #include "clock.h"
 #include "ingest_group.h"
+#include "ingest_sync.h"
 #include "log.h"
 
 enum {
@@ -36,16 +39,17 @@ struct ingest {
     int64_t n_records; /* in those jobs */
     int64_t wake_at;   /* n_waiting that wakes the writer */
     bool stopping;
-    struct ingest_stats stats; /* queue_bytes and queue_jobs include the group being written */
+    struct ingest_stats stats; /* queue_bytes and queue_jobs include what is being written */
+    int refusing;              /* what the last transaction failed with; OK: it did not */
 
     /* constant, or the writer's alone */
     int64_t queue_bytes_max;
     struct store *store;
+    struct syncer *syncer;
     struct group group;
     pthread_t thread;
     int64_t n_taken;   /* jobs of the last group */
     int64_t gather_us; /* how long the next one may be waited for: what two commits take */
-    int refusing;      /* what the last group failed with; OK: it did not */
     bool purge;        /* hidden runs may be left */
     bool dirty;        /* the WAL may hold something */
 };
@@ -97,7 +101,7 @@ static int settle_all(struct ingest *in, struct job *first, struct problem *p)
 }
 
 /* One transaction for all.  Returns OK, or what failed for every one of them. */
-static int write_group(struct ingest *in, struct job *first, int64_t *commit_us, struct problem *p)
+static int write_group(struct ingest *in, struct job *first, bool sync_later, struct problem *p)
 {
     in->group.broken = in->group.hid_runs = false;
     size_t measures = count_measures(first);
@@ -114,9 +118,8 @@ static int write_group(struct ingest *in, struct job *first, int64_t *commit_us,
         store_rollback(in->store);
         return status;
     }
-    int64_t start = clock_monotonic_us();
-    status = store_commit(in->store, p);
-    *commit_us = clock_monotonic_us() - start;
+    first->commit_at = clock_monotonic_us();
+    status = sync_later ? store_commit_unsynced(in->store, p) : store_commit(in->store, p);
     if (status != OK)
         group_forget(&in->group); /* what it says of the store is undone */
     return status;
@@ -134,15 +137,17 @@ static void fail_all(struct job *first, int status, const struct problem *p)
 }
 
 /* The numbers move before the answers go out, so that who got an answer sees itself counted. */
-static void count_group(struct ingest *in, const struct job *first, bool committed, int64_t commit_us)
+static void count_jobs(struct ingest *in, const struct job *first, bool committed)
 {
+    int64_t now = clock_monotonic_us();
+
     pthread_mutex_lock(&in->mutex);
     struct ingest_stats *stats = &in->stats;
-    if (committed) {
-        histogram_add(&stats->commits, commit_us);
-        stats->last_commit_us = commit_us;
-    }
     for (const struct job *job = first; job != NULL; job = job->next) {
+        if (committed && job->commit_at > 0) {
+            histogram_add(&stats->commits, now - job->commit_at);
+            stats->last_commit_us = now - job->commit_at;
+        }
         stats->queue_jobs--;
         stats->queue_bytes -= (int64_t)job->bytes;
         stats->refused += job->status != OK;
@@ -160,34 +165,66 @@ static void log_outcome(struct ingest *in, int status, const struct problem *p)
 {
     bool is_lasting = status == PROBLEM_STORAGE || status == PROBLEM_STORAGE_FULL;
 
-    if (status != OK && (!is_lasting || status != in->refusing))
-        log_event(LOG_ERROR, status == PROBLEM_STORAGE_FULL ? "storage-full" : "commit-failed", "%s", p->detail);
-    if (status == OK && in->refusing != OK)
-        log_event(LOG_INFO, "writing-again", "a transaction was committed");
+    pthread_mutex_lock(&in->mutex);
+    int before = in->refusing;
     in->refusing = is_lasting ? status : OK;
+    pthread_mutex_unlock(&in->mutex);
+    if (status != OK && (!is_lasting || status != before))
+        log_event(LOG_ERROR, status == PROBLEM_STORAGE_FULL ? "storage-full" : "commit-failed", "%s", p->detail);
+    if (status == OK && before != OK)
+        log_event(LOG_INFO, "writing-again", "a transaction was committed");
+}
+
+/* The end of some jobs: on the writer's thread, or on the syncer's. */
+static void finish(void *context, struct job *first, int status, struct problem *p)
+{
+    struct ingest *in = context;
+
+    log_outcome(in, status, p);
+    if (status != OK) {
+        p->is_known = true;
+        fail_all(first, status, p);
+    }
+    count_jobs(in, first, status == OK);
+    for (struct job *job = first, *next; job != NULL; job = next) {
+        struct job *last = job;
+        while (last->next != NULL && last->next->done == job->done)
+            last = last->next;
+        next = last->next;
+        last->next = NULL;
+        job->done(job);
+    }
+}
+
+/* Is the wait for the disk worth a thread more?  Small groups would only become smaller, and so cost more. */
+static bool is_large(const struct job *first)
+{
+    size_t n = 0;
+
+    for (const struct job *job = first; job != NULL; job = job->next)
+        n += job->kind == JOB_BATCHES ? job->records->n_records : 1;
+    return n >= GATHER_RECORDS_MAX;
 }
 
 static void process(struct ingest *in, struct job *first)
 {
     struct problem problem = {0};
-    int64_t commit_us = 0;
-    int status = write_group(in, first, &commit_us, &problem);
+    bool sync_later = is_large(first);
+    int status = write_group(in, first, sync_later, &problem);
 
-    log_outcome(in, status, &problem);
-    if (status != OK) {
-        problem.is_known = true;
-        fail_all(first, status, &problem);
-    } else {
-        in->gather_us = 2 * commit_us < GATHER_US_MAX ? 2 * commit_us : GATHER_US_MAX;
+    if (status == OK) {
         in->purge |= in->group.hid_runs;
         in->dirty = true;
     }
-    count_group(in, first, status == OK, commit_us);
-    for (struct job *job = first, *next; job != NULL; job = next) {
-        next = job->next; /* done() may free the job */
-        job->next = NULL;
-        job->done(job);
+    if (status == OK && sync_later) {
+        syncer_take(in->syncer, first);
+        return;
     }
+    if (status == OK) {
+        int64_t commit_us = clock_monotonic_us() - first->commit_at;
+        in->gather_us = 2 * commit_us < GATHER_US_MAX ? 2 * commit_us : GATHER_US_MAX;
+    }
+    finish(in, first, status, &problem);
 }
 
 /* ---- between groups ---- */
@@ -327,7 +364,9 @@ int ingest_start(struct ingest **out, struct store *store, const struct limits *
     in->group.limits = *limits;
     bool has_mutex = pthread_mutex_init(&in->mutex, NULL) == 0;
     bool has_wake = has_mutex && init_wake(&in->wake);
-    if (!has_wake || pthread_create(&in->thread, NULL, writer_main, in) != 0) {
+    bool has_syncer = has_wake && syncer_start(&in->syncer, store, finish, in, p) == OK;
+    if (!has_syncer || pthread_create(&in->thread, NULL, writer_main, in) != 0) {
+        syncer_stop(in->syncer);
         if (has_wake)
             pthread_cond_destroy(&in->wake);
         if (has_mutex)
@@ -354,6 +393,7 @@ int ingest_submit(struct ingest *in, struct job *job, struct problem *p)
             p->retry_after_s = 1;
     } else {
         job->next = NULL;
+        job->commit_at = 0;
         job->status = OK;
         *in->tail = job;
         in->tail = &job->next;
@@ -374,21 +414,23 @@ struct waiter {
     bool done;
 };
 
-static void wake_waiter(struct job *job)
+static void wake_waiters(struct job *first)
 {
-    struct waiter *w = job->context;
-
-    pthread_mutex_lock(&w->mutex);
-    w->done = true;
-    pthread_cond_signal(&w->wake); /* with the mutex held: the waiter's stack is gone once it wakes */
-    pthread_mutex_unlock(&w->mutex);
+    for (struct job *job = first, *next; job != NULL; job = next) {
+        struct waiter *w = job->context;
+        next = job->next;
+        pthread_mutex_lock(&w->mutex);
+        w->done = true;
+        pthread_cond_signal(&w->wake); /* with the mutex held: the waiter's stack is gone once it wakes */
+        pthread_mutex_unlock(&w->mutex);
+    }
 }
 
 int ingest_run(struct ingest *in, struct job *job)
 {
     struct waiter w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-    job->done = wake_waiter;
+    job->done = wake_waiters;
     job->context = &w;
     int status = ingest_submit(in, job, &job->problem);
     if (status != OK) {
@@ -430,6 +472,7 @@ void ingest_stop(struct ingest *in)
     pthread_cond_signal(&in->wake);
     pthread_mutex_unlock(&in->mutex);
     pthread_join(in->thread, NULL);
+    syncer_stop(in->syncer);
     pthread_cond_destroy(&in->wake);
     pthread_mutex_destroy(&in->mutex);
     group_release(&in->group);

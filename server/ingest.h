@@ -67,12 +67,13 @@ struct job {
     bool created;                        /* JOB_RUN_PUT: 201 */
     int64_t removed, revision;           /* JOB_REWIND */
 
-    /* Called once, on the writer thread, after the commit (or the refusal).  Must not block. */
-    void (*done)(struct job *job);
+    /* Called once, on a thread of ingest, after the commit (or the refusal), with a list (by next) of the jobs that have
+       this function and came to their end together.  May free them.  Must not block. */
+    void (*done)(struct job *first);
     void *context;
 
-    struct job *next; /* private to ingest */
-    void *settling;   /* private to ingest */
+    struct job *next;  /* private to ingest */
+    int64_t commit_at; /* private to ingest: when its commit began, in the first job of a transaction; else 0 */
 };
 
 struct ingest;

@@ -163,6 +163,13 @@ int store_begin(struct store *s, struct problem *p);
 /** On failure everything since store_begin() is gone; after a failed fsync or write the store is
  *  read-only from then on (store_is_read_only()) and says so. */
 int store_commit(struct store *s, struct problem *p);
+/** store_commit_unsynced(s, p): as store_commit(), but it is on disk only after the next store_sync(). */
+int store_commit_unsynced(struct store *s, struct problem *p);
+/** store_sync(s, p): all that was committed is on disk.  PROBLEM_STORAGE: that is not known, and the store is read-only from
+ *  then on.  Any thread. */
+int store_sync(struct store *s, struct problem *p);
+/** store_wait_synced(c): wait until all that this connection may have read so far is on disk (or the store is read-only). */
+void store_wait_synced(struct store_conn *c);
 void store_rollback(struct store *s);
 bool store_is_read_only(const struct store *s);
 

@@ -2,7 +2,8 @@
  * The life of a SQLite store: open, readers, transactions, checkpoints.
  *
  * Guarantees:
- * 1. What store_commit() reported as done is on disk (durability full: WAL with synchronous=FULL).
+ * 1. What store_commit() reported as done is on disk (durability full: WAL with synchronous=FULL); so is, after
+ *    store_sync(), what store_commit_unsynced() did.
  * 2. No commit and no checkpoint ever run at the same time on two connections: this process commits
  *    and checkpoints on one connection, and other processes take the gate (byte 1 of the lock file)
  *    for their short transactions.  SQLite before 3.51.3 can lose WAL frames otherwise.
@@ -194,6 +195,7 @@ static struct store *new_store(void)
         s->lock_fd = -1;
         s->checkpoint_at = WAL_PAGES_DUE;
         atomic_init(&s->read_only, false);
+        store_sync_init(&s->syncing);
         atomic_init(&s->room_wanted, 0);
     }
     return s;
@@ -205,6 +207,7 @@ static void free_store(struct store *s)
     close_connection(&s->writer);
     if (s->lock_fd >= 0)
         close(s->lock_fd); /* drops both locks */
+    store_sync_release(&s->syncing);
     free(s->path);
     free(s);
 }

@@ -1,6 +1,7 @@
 #ifndef STORE_SQLITE_H
 #define STORE_SQLITE_H
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,6 +34,15 @@ struct store_conn {
     size_t scratch_cap;
 };
 
+/* See store_sqlite_sync.c. */
+struct store_syncing {
+    pthread_mutex_t one_sync; /* held while the log is synced */
+    pthread_mutex_t mutex;    /* synced rises under it */
+    pthread_cond_t has_synced;
+    atomic_llong shown, committed, synced; /* numbers of transactions */
+    atomic_int fd;                         /* of the log; -1: commits sync it themselves */
+};
+
 /**
  * Invariants:
  * 1. the gate is held exactly while in_transaction, and during a checkpoint;
@@ -53,6 +63,7 @@ struct store {
     int64_t checkpoint_at;             /* wal_pages from which the next checkpoint is due */
     const struct batch_source *source; /* of the batches being inserted right now; else NULL */
     atomic_bool read_only;
+    struct store_syncing syncing;
     atomic_llong room_wanted; /* free bytes without which the last group was refused; 0: it was not */
 };
 
@@ -117,6 +128,15 @@ bool store_has_room(const char *path, int64_t bytes);
 /** store_wal_vfs(): the name of the file system that writes the log in large pieces: for the writing connection with
  *  durability full.  NULL: SQLite's own must do. */
 const char *store_wal_vfs(void);
+/** store_wal_leave_sync(db, leave): whether commits of this connection write the log but leave its sync to the caller.  A
+ *  log that starts over is synced all the same, as is all before a checkpoint.
+ *  Returns a descriptor of the log, to sync it by, as long as the connection is open; -1: they sync it as ever. */
+int store_wal_leave_sync(sqlite3 *db, bool leave);
+
+/* ---- store_sqlite_sync.c ---- */
+
+void store_sync_init(struct store_syncing *y);
+void store_sync_release(struct store_syncing *y);
 
 /* ---- store_sqlite_rows.c ---- */
 

@@ -8,14 +8,17 @@
  * Guarantees:
  * 1. a sync writes all that was collected first, and fails if that fails; so does whatever else looks at the file;
  * 2. nobody can miss what is not written yet: other connections read no frame before its commit is announced in the
- *    log's index, which with synchronous=FULL comes after the sync.  With less than FULL this file is not used;
+ *    log's index, which with synchronous=FULL comes after the sync, or after the write that a sync left to another thread
+ *    (store_sqlite_sync.c) begins with.  With less than FULL this file is not used;
  * 3. only the log is touched; databases, journals and shared memory go straight to SQLite's own.
  *
  * Thread: a file belongs to its connection, and so to the writer.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store_sqlite.h"
 
@@ -27,6 +30,8 @@ struct wal_file {
     sqlite3_int64 at; /* where the collected bytes go */
     size_t size;
     uint8_t *data; /* [WAL_BUFFER] */
+    int sync_fd;   /* the log once more, for another thread to sync; -1: none */
+    bool leaves_sync;
 };
 
 static sqlite3_vfs *own;
@@ -84,9 +89,12 @@ static int wal_truncate(sqlite3_file *file, sqlite3_int64 size)
 
 static int wal_sync(sqlite3_file *file, int flags)
 {
+    struct wal_file *f = (struct wal_file *)file;
+    /* what is left of the old log must not be taken for the beginning of the new one */
+    bool starts_over = f->size > 0 && f->at == 0;
     int rc = flush(file);
 
-    return rc == SQLITE_OK ? inner(file)->pMethods->xSync(inner(file), flags) : rc;
+    return rc != SQLITE_OK || (f->leaves_sync && !starts_over) ? rc : inner(file)->pMethods->xSync(inner(file), flags);
 }
 
 static int wal_size(sqlite3_file *file, sqlite3_int64 *size)
@@ -99,7 +107,11 @@ static int wal_size(sqlite3_file *file, sqlite3_int64 *size)
 /* What is left is of a transaction that was not committed. */
 static int wal_close(sqlite3_file *file)
 {
-    free(((struct wal_file *)file)->data);
+    struct wal_file *f = (struct wal_file *)file;
+
+    free(f->data);
+    if (f->sync_fd >= 0)
+        close(f->sync_fd);
     return inner(file)->pMethods->xClose(inner(file));
 }
 
@@ -157,7 +169,7 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     (void)vfs;
     if ((flags & SQLITE_OPEN_WAL) == 0)
         return own->xOpen(own, name, file, flags, out_flags);
-    *f = (struct wal_file){.data = malloc(WAL_BUFFER)};
+    *f = (struct wal_file){.data = malloc(WAL_BUFFER), .sync_fd = -1};
     if (f->data == NULL)
         return SQLITE_NOMEM;
     int rc = own->xOpen(own, name, inner(file), flags, out_flags);
@@ -168,7 +180,20 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
         return rc;
     }
     f->base.pMethods = &WAL_METHODS;
+    f->sync_fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     return SQLITE_OK;
+}
+
+int store_wal_leave_sync(sqlite3 *db, bool leave)
+{
+    sqlite3_file *file = NULL;
+
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK || file == NULL ||
+        file->pMethods != &WAL_METHODS)
+        return -1;
+    struct wal_file *f = (struct wal_file *)file;
+    f->leaves_sync = leave && f->sync_fd >= 0;
+    return f->sync_fd;
 }
 
 /* ---- registration ---- */

@@ -16,9 +16,10 @@ REQUESTS = 40 if POINTS < 200 else 400  # of a client in each of three lives; th
 
 
 def work(server, shim, ledger, rank, rng, step):
-    """One client: small requests and large ones; a pause now and then lets the server checkpoint."""
+    """One client: small requests and large ones, and some so large that another thread syncs them; a pause now and then
+    lets the server checkpoint."""
     for i in range(REQUESTS):
-        n = rng.choice((1, 1, 2, 30))
+        n = rng.choice((1, 1, 1, 2, 2, 30, 30, 600))
         ledger.send(server, [(rng.randrange(EPOCHS), step + j, rank) for j in range(n)], lambda: shim.operations)
         step += n
         if rank == 0 and i == REQUESTS // 2:

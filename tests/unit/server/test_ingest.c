@@ -37,14 +37,16 @@ struct pending {
     bool done;
 };
 
-static void pending_done(struct job *job)
+static void pending_done(struct job *first)
 {
-    struct pending *w = job->context;
-
-    pthread_mutex_lock(&w->mutex);
-    w->done = true;
-    pthread_cond_broadcast(&w->changed);
-    pthread_mutex_unlock(&w->mutex);
+    for (struct job *job = first, *next; job != NULL; job = next) {
+        struct pending *w = job->context;
+        next = job->next;
+        pthread_mutex_lock(&w->mutex);
+        w->done = true;
+        pthread_cond_broadcast(&w->changed);
+        pthread_mutex_unlock(&w->mutex);
+    }
 }
 
 static void pending_init(struct pending *w, const char *run)
