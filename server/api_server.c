@@ -26,12 +26,16 @@ int api_healthz_get(struct request *q, struct response *r, struct problem *p)
 }
 
 /* Asked every few seconds: what it says was logged when it happened. */
-static int not_ready(struct problem *p, int code, const char *why)
+static int known(struct problem *p, int code)
 {
-    problem_set(p, code, NULL, "%s", why);
     if (p != NULL)
         p->is_known = true;
     return code;
+}
+
+static int not_ready(struct problem *p, int code, const char *why)
+{
+    return known(p, problem_set(p, code, NULL, "%s", why));
 }
 
 /* A server that drains says so itself: http.c answers every request with "stopping" then. */
@@ -40,8 +44,7 @@ int api_readyz_get(struct request *q, struct response *r, struct problem *p)
     const struct store *store = q->app->store;
 
     if (store != NULL && store_is_read_only(store))
-        return not_ready(p, PROBLEM_STORAGE,
-                         "the store is read-only since a write failed; restart the server when the disk is well");
+        return known(p, store_refuse_write(store, p));
     if (store != NULL && store_is_gone(store))
         return not_ready(
             p, PROBLEM_STORAGE,

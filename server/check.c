@@ -320,11 +320,42 @@ static int check_run(void *context, struct run_row *run)
     return status;
 }
 
+static int damaged_page(void *context, int64_t page, const char *table)
+{
+    struct check *c = context;
+
+    if (c->report->damaged_pages++ < LINES_MAX && c->out != NULL)
+        fprintf(c->out, "page %" PRId64 " is damaged%s%s\n", page, table != NULL ? ": a part of table " : "",
+                table != NULL ? table : "");
+    return OK;
+}
+
+/* What the sums of the pages cannot tell, because it was written so. */
+static int check_content(struct check *c)
+{
+    char why[256] = "";
+    int64_t orphans = 0, miscounts = 0;
+    int status = store_file_verify(c->conn, why, sizeof why, c->p);
+
+    if (status == OK && why[0] != '\0')
+        disagree(c, "the file is damaged: %s", why);
+    if (status == OK)
+        status = store_orphans(c->conn, &orphans, c->p);
+    if (status == OK && orphans > 0)
+        disagree(c, "%" PRId64 " series are named by batches or sums, and not there", orphans);
+    if (status == OK)
+        status = store_miscounts(c->conn, &miscounts, c->p);
+    if (status == OK && miscounts > 0)
+        disagree(c, "%" PRId64 " numbers of runs (of a project, or of all) are not how many there are", miscounts);
+    if (status == OK)
+        status = store_runs_each(c->conn, NULL, check_run, c, c->p);
+    return status;
+}
+
 int check_store(struct store_conn *conn, FILE *out, struct check_report *report, struct problem *p)
 {
     struct check *c = calloc(1, sizeof *c);
-    char why[256] = "";
-    int64_t orphans = 0, miscounts = 0;
+    int64_t pages = 0;
 
     *report = (struct check_report){.runs = 0};
     if (c == NULL)
@@ -333,19 +364,9 @@ int check_store(struct store_conn *conn, FILE *out, struct check_report *report,
     c->out = out;
     c->report = report;
     c->p = p;
-    int status = store_file_verify(conn, why, sizeof why, p);
-    if (status == OK && why[0] != '\0')
-        disagree(c, "the file is damaged: %s", why);
-    if (status == OK)
-        status = store_orphans(conn, &orphans, p);
-    if (status == OK && orphans > 0)
-        disagree(c, "%" PRId64 " series are named by batches or sums, and not there", orphans);
-    if (status == OK)
-        status = store_miscounts(conn, &miscounts, p);
-    if (status == OK && miscounts > 0)
-        disagree(c, "%" PRId64 " numbers of runs (of a project, or of all) are not how many there are", miscounts);
-    if (status == OK)
-        status = store_runs_each(conn, NULL, check_run, c, p);
+    int status = store_pages_each(conn, damaged_page, c, &pages, p);
+    if (status == OK && report->damaged_pages == 0)
+        status = check_content(c);
     for (int i = 0; i < N_WINDOWS; i++)
         window_sum_release(&c->windows[i]);
     free(c);

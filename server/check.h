@@ -11,10 +11,11 @@
 struct check_report {
     int64_t runs, series, batches, rollups; /* looked at */
     int64_t disagreements;
+    int64_t damaged_pages; /* if there are any, nothing else was looked at */
 };
 
 /**
- * check_store(c, out, report, p): every rollup, rank set and counter of every run against its batches, every packed
+ * check_store(c, out, report, p): every page against its sum; then every rollup, rank set and counter of every run against its batches, every packed
  * state, and the file's own structure.  Integers, bytes and doubles are compared for equality: sums are exact.
  *
  * c    nothing may be written meanwhile.

@@ -151,7 +151,7 @@ static void work_run(struct work *work, struct store_conn *reader)
     struct exchange *x = (struct exchange *)(void *)((char *)work - offsetof(struct exchange, work));
 
     x->q.reader = reader;
-    x->rc = x->q.route->run(&x->q, &x->r, &x->problem);
+    x->rc = route_run(&x->q, &x->r, &x->problem);
     if (reader != NULL)
         store_wait_synced(reader); /* no answer tells what a power cut could undo */
     x->q.reader = NULL;
@@ -342,7 +342,7 @@ static enum MHD_Result dispatch(struct exchange *x)
     x->q.body = x->body.data != NULL ? x->body.data : "";
     x->q.body_size = x->body.size;
     if (route->kind == ROUTE_INLINE) {
-        x->rc = route->run(&x->q, &x->r, &x->problem);
+        x->rc = route_run(&x->q, &x->r, &x->problem);
         if (x->rc == OK)
             encode_response(&x->q, &x->r);
         return http_answer(x);

@@ -51,7 +51,9 @@ static struct MHD_Response *make_response(struct response *r)
 
 static void log_failure(const struct exchange *x)
 {
-    if ((x->rc == PROBLEM_INTERNAL || x->rc == PROBLEM_STORAGE || x->rc == PROBLEM_MEMORY) && !x->problem.is_known)
+    if ((x->rc == PROBLEM_INTERNAL || x->rc == PROBLEM_STORAGE || x->rc == PROBLEM_MEMORY ||
+         x->rc == PROBLEM_DAMAGED) &&
+        !x->problem.is_known)
         log_event(LOG_ERROR, problem_kind(x->rc)->name, "%s: %s", x->q.path != NULL ? x->q.path : "",
                   x->problem.detail);
 }

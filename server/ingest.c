@@ -92,7 +92,7 @@ static int settle_all(struct ingest *in, struct job *first, struct problem *p)
         /* a refusal is the job's alone; a failing database, or half a write, is everybody's; without memory
            SQLite may have ended the transaction */
         if (job->status == PROBLEM_STORAGE || job->status == PROBLEM_STORAGE_FULL || job->status == PROBLEM_MEMORY ||
-            in->group.broken) {
+            job->status == PROBLEM_DAMAGED || in->group.broken) {
             *p = job->problem;
             return job->status != OK ? job->status : problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
         }
@@ -182,6 +182,10 @@ static void finish(void *context, struct job *first, int status, struct problem 
 
     log_outcome(in, status, p);
     if (status != OK) {
+        if (status == PROBLEM_DAMAGED) { /* nothing is wrong with what was sent: its sender shall keep it */
+            store_mark_damaged(in->store, p->detail);
+            status = store_refuse_write(in->store, p);
+        }
         p->is_known = true;
         fail_all(first, status, p);
     }

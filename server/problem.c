@@ -38,6 +38,7 @@ static const struct problem_kind KINDS[] = {
     {PROBLEM_URI_TOO_LONG, 414, "uri-too-long", "The address is too long"},
     {PROBLEM_HEADERS, 431, "headers-too-large", "The headers are too large"},
     {PROBLEM_INTERNAL, 500, "internal", "The server failed"},
+    {PROBLEM_DAMAGED, 500, "storage-damaged", "What is stored is damaged"},
     {PROBLEM_UNKNOWN_METHOD, 501, "unknown-method", "The method is not known"},
     {PROBLEM_BUSY, 503, "busy", "The server has too much to do"},
     {PROBLEM_STORAGE, 503, "storage-failed", "The storage failed"},
@@ -153,7 +154,7 @@ int problem_from_status(struct problem *p, int status)
     case ERR_OVERFLOW:
         return problem_set(p, PROBLEM_COUNT_OVERFLOW, NULL, "a sum would leave 64 bits");
     case ERR_CORRUPT:
-        return problem_set(p, PROBLEM_INTERNAL, NULL, "a stored state is damaged");
+        return problem_set(p, PROBLEM_DAMAGED, NULL, "a stored state is damaged");
     case ERR_MEMORY:
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     case ERR_SHAPE:

@@ -47,7 +47,8 @@ enum problem_code {
     PROBLEM_RATE = STATUS_SERVER - 31,           /* 429 too-many-requests: of this caller; Retry-After */
     PROBLEM_LIMIT =
         STATUS_SERVER - 32, /* 422 limit-reached: so many runs, series, ... are allowed; detail names the limit */
-    PROBLEM_LAST = STATUS_SERVER - 32
+    PROBLEM_DAMAGED = STATUS_SERVER - 33, /* 500 storage-damaged: what is stored is not what was written; logged */
+    PROBLEM_LAST = STATUS_SERVER - 33
 };
 
 enum { PROBLEM_PLACES_MAX = 8 };
@@ -93,7 +94,7 @@ void problem_add_place(struct problem *p, const char *pointer, const char *forma
 void problem_prefix(struct problem *p, const char *prefix);
 
 /** problem_from_status(p, status): a status of lib/ as a problem (OVERFLOW: count-overflow; CORRUPT:
- *  internal; MEMORY: out-of-memory; ...), for where nothing better is known.  Returns p->code. */
+ *  storage-damaged; MEMORY: out-of-memory; ...), for where nothing better is known.  Returns p->code. */
 int problem_from_status(struct problem *p, int status);
 
 /** problem_quote(out, size, text, length): client bytes made printable for a detail: control and

@@ -11,6 +11,7 @@
 #include "rate_limit.h"
 #include "record.h"
 #include "routes.h"
+#include "store.h"
 
 #define INLINE(method, path, scope, args, run)                                                                         \
     {                                                                                                                  \
@@ -218,4 +219,13 @@ int route_check(struct request *q, struct problem *p)
             rc = rate_limit_request(q->app->rate, q, p);
     }
     return rc == OK ? check_args(q, p) : rc;
+}
+
+int route_run(struct request *q, struct response *r, struct problem *p)
+{
+    int rc = q->route->run(q, r, p);
+
+    if (rc == PROBLEM_DAMAGED && q->app->store != NULL)
+        store_mark_damaged(q->app->store, p->detail);
+    return rc;
 }

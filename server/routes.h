@@ -49,6 +49,9 @@ const struct route *route_find(enum method method, struct request *q, const char
 /** route_check(q, p): host, origin, token, rate, query parameters, in this order.  Called once the headers are in. */
 int route_check(struct request *q, struct problem *p);
 
+/** route_run(q, r, p): the handler.  Where it finds that what is stored cannot be right, the store takes nothing more. */
+int route_run(struct request *q, struct response *r, struct problem *p);
+
 /* ---- handlers, one file a noun ---- */
 int api_batches_post_start(struct request *q, struct problem *p);
 int api_batches_post_finish(struct request *q, struct response *r, struct problem *p);

@@ -19,8 +19,8 @@
  *
  * Errors.  Every function that returns int gives OK or a problem code and fills p:
  * PROBLEM_STORAGE when the engine failed (the text names the operation), PROBLEM_STORAGE_FULL when
- * the disk is full, PROBLEM_MEMORY for no memory, PROBLEM_INTERNAL for a stored state that is damaged.  "Not there" is no
- * error: found says so.
+ * the disk is full, PROBLEM_MEMORY for no memory, PROBLEM_DAMAGED when what is stored is not what was written (then the store is
+ * read-only).  "Not there" is no error: found says so.
  *
  * Rows handed to a callback, and their pointers, are borrowed until it returns.  A callback returns
  * OK to go on, STORE_STOP to end the scan with OK, or an error that ends it and is returned.
@@ -140,7 +140,8 @@ struct attempt_row {
  * store_open(out, options, p): open or create the database (file mode 0600), take its lock (one
  * server per file), bring the schema up to date, and open the writing connection.
  * Returns OK; PROBLEM_STORAGE: cannot open, locked by another process, not a tally database, made by a
- * later version (nothing written), on a network file system.
+ * later version (nothing written), on a network file system; PROBLEM_DAMAGED: page 1 or the write-ahead log is
+ * (nothing written).
  */
 int store_open(struct store **out, const struct store_options *options, struct problem *p);
 
@@ -172,6 +173,13 @@ int store_sync(struct store *s, struct problem *p);
 void store_wait_synced(struct store_conn *c);
 void store_rollback(struct store *s);
 bool store_is_read_only(const struct store *s);
+/** store_is_damaged(s, where): damage was met since it was opened, first here: "page 17 of the database file".  Any thread. */
+bool store_is_damaged(const struct store *s, const char **where);
+/** store_mark_damaged(s, where): a reader of what is stored found that it cannot be right.  The store is read-only from then
+ *  on.  Any thread. */
+void store_mark_damaged(struct store *s, const char *where);
+/** store_refuse_write(s, p): why a read-only store takes nothing.  PROBLEM_STORAGE. */
+int store_refuse_write(const struct store *s, struct problem *p);
 
 /** store_checkpoint(s, p): move the WAL into the database when it has grown (writer thread, between
  *  transactions, when idle or above a bound of pages). */
@@ -308,6 +316,15 @@ int store_rollups_count(struct store_conn *c, int64_t run, int64_t series, int64
 int store_orphans(struct store_conn *c, int64_t *out, struct problem *p);
 /** store_miscounts(c, out, p): how many of the numbers behind store_runs_count() are not true. */
 int store_miscounts(struct store_conn *c, int64_t *out, struct problem *p);
+/**
+ * store_pages_each(c, fn, context, pages, p): compare every page of the database file, free ones too, with its sum; what lies in
+ * the write-ahead log is not looked at: checkpoint first.
+ * fn       called for each damaged one; table: where it belongs, NULL where that cannot be told.
+ * pages    how many were looked at; 0: a database without sums.
+ * Cost     reads all of it.
+ */
+int store_pages_each(struct store_conn *c, int (*fn)(void *context, int64_t page, const char *table), void *context,
+                     int64_t *pages, struct problem *p);
 /** store_file_verify(c, why, why_size, p): does the file's own structure hold?  why is "" if so, else what is wrong.  Reads all of it. */
 int store_file_verify(struct store_conn *c, char *why, size_t why_size, struct problem *p);
 

@@ -8,7 +8,8 @@
  *    and checkpoints on one connection, and other processes take the gate (byte 1 of the lock file)
  *    for their short transactions.  SQLite before 3.51.3 can lose WAL frames otherwise.
  * 3. After a failed write or fsync nothing more is written by this process.
- * 4. A file that is not ours, or newer than this program, is not changed.
+ * 4. A file that is not ours, or newer than this program, or damaged where it can be told without reading all, is not changed.
+ * 5. Every connection reads and writes pages with sums (store_sqlite_page.c).
  *
  * Thread: the writing connection belongs to one thread; each reader to one thread at a time.
  */
@@ -21,8 +22,7 @@
 
 enum {
     GATE_WAIT_MS = 10000,
-    SERVER_WAIT_MS = 200, /* a command that makes a token holds the server's lock for a moment */
-    BUSY_WAIT_MS = 5000,
+    SERVER_WAIT_MS = 200,   /* a command that makes a token holds the server's lock for a moment */
     WAL_PAGES_DUE = 4000,   /* 16 MiB: a checkpoint that waits for nobody */
     WAL_PAGES_BOUND = 32000 /* 128 MiB: one that makes the WAL start over if no reader needs it */
 };
@@ -36,17 +36,25 @@ static int take_gate(struct store *s, struct problem *p)
 
 /* ---- connections ---- */
 
-static int open_connection(struct store_conn *c, struct store *s, int flags, const char *vfs, struct problem *p)
+static int open_connection(struct store_conn *c, struct store *s, int flags, bool collect, struct problem *p)
 {
+    const char *vfs = store_page_vfs(collect);
+
     c->store = s;
+    if (vfs == NULL)
+        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
     int rc = sqlite3_open_v2(s->path, &c->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
+    if (rc == SQLITE_OK && s->is_plain)
+        rc = store_page_plain(c->db);
+    if (rc == SQLITE_OK) /* of a new database, or of a copy that is made of an old one */
+        rc = store_page_reserve(c->db);
     /* before anything is read: closing a connection must never checkpoint by itself */
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(c->db, BUSY_WAIT_MS);
+        rc = sqlite3_busy_timeout(c->db, STORE_BUSY_WAIT_MS);
     return rc == SQLITE_OK ? sql_rollback_prepare(c, p) : sql_failed(c, "open the database", rc, p);
 }
 
@@ -108,7 +116,7 @@ static int open_writer(struct store *s, enum store_durability durability, bool m
     int version = 0;
 
     c->is_writer = true;
-    int status = open_connection(c, s, SQLITE_OPEN_READWRITE, durability == STORE_FULL ? store_wal_vfs() : NULL, p);
+    int status = open_connection(c, s, SQLITE_OPEN_READWRITE, durability == STORE_FULL, p);
     if (status == OK)
         status = store_schema_check(c, &version, p);
     if (status == OK && version != store_schema_latest() && !may_migrate)
@@ -151,7 +159,7 @@ int store_reader_open(struct store *s, struct store_conn **out, struct problem *
 
     if (c == NULL)
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
-    int status = open_connection(c, s, SQLITE_OPEN_READONLY, NULL, p);
+    int status = open_connection(c, s, SQLITE_OPEN_READONLY, false, p);
     if (status == OK)
         status = sql_script(c, "set up a reader",
                             "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096", p);
@@ -196,6 +204,7 @@ static struct store *new_store(void)
         s->checkpoint_at = WAL_PAGES_DUE;
         atomic_init(&s->read_only, false);
         store_sync_init(&s->syncing);
+        atomic_init(&s->damage_stage, 0);
         atomic_init(&s->room_wanted, 0);
     }
     return s;
@@ -222,8 +231,9 @@ static int open_locked(struct store *s, const struct store_options *options, str
         status = take_gate(s, p);
     if (status != OK)
         return status;
-    if (fresh)
-        status = store_file_create(s->path, p);
+    status = store_admit_alone(s, p);
+    if (status == OK)
+        status = store_note_durability(s, options->durability, p);
     if (status == OK)
         status = open_writer(s, options->durability, true, p);
     store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
@@ -286,9 +296,9 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
     if (status == OK)
         alone = store_lock_take(s->lock_fd, STORE_LOCK_SERVER, 0);
     if (status == OK && alone)
-        status = store_file_check(s->path, &fresh, p);
-    if (status == OK && alone && fresh)
-        status = store_file_create(s->path, p);
+        status = store_admit_alone(s, p);
+    if (status == OK && !alone)
+        status = store_admit_beside(s, p);
     if (status == OK)
         status = open_writer(s, STORE_FULL, alone, p);
     if (gate)
@@ -304,7 +314,6 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
 int store_view_open(struct store **out, const char *path, struct problem *p)
 {
     struct store *s = new_store();
-    bool fresh = false;
 
     if (s == NULL)
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory");
@@ -313,9 +322,7 @@ int store_view_open(struct store **out, const char *path, struct problem *p)
     if (status == OK)
         status = store_file_check_local(s->path, p);
     if (status == OK)
-        status = store_file_check(s->path, &fresh, p);
-    if (status == OK && fresh)
-        status = problem_set(p, PROBLEM_STORAGE, NULL, "there is no database at this path");
+        status = store_admit_view(s, p);
     if (status != OK) {
         free_store(s);
         return status;
@@ -348,10 +355,9 @@ int store_begin(struct store *s, struct problem *p)
 {
     struct sql q;
 
+    store_wait_to_begin(s);
     if (store_is_read_only(s))
-        return problem_set(p, PROBLEM_STORAGE, NULL,
-                           "the store is read-only since a write failed: restart the server "
-                           "once the disk is well");
+        return store_refuse_write(s, p);
     int status = take_gate(s, p);
     if (status != OK)
         return status;
@@ -424,7 +430,7 @@ int store_checkpoint(struct store *s, bool idle, struct problem *p)
         mode = SQLITE_CHECKPOINT_TRUNCATE;
     sqlite3_busy_timeout(s->writer.db, 0); /* a slow reader must not hold up the writer: next time then */
     int rc = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, &in_wal, &moved);
-    sqlite3_busy_timeout(s->writer.db, BUSY_WAIT_MS);
+    sqlite3_busy_timeout(s->writer.db, STORE_BUSY_WAIT_MS);
     store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
 
     s->checkpoint_at = s->wal_pages + WAL_PAGES_DUE;

@@ -19,6 +19,7 @@
 
 /* Statements by the address of their text: the SQL stands where it is used, and is prepared once. */
 enum { SQL_SLOTS = 256 };
+enum { STORE_BUSY_WAIT_MS = 5000 };
 
 struct sql_slot {
     const char *text;
@@ -33,6 +34,8 @@ struct store_conn {
     uint8_t *scratch; /* the blobs of the last row that was handed out */
     size_t scratch_cap;
 };
+
+enum { STORE_UNSYNCED_MAX = 2 }; /* transactions */
 
 /* See store_sqlite_sync.c. */
 struct store_syncing {
@@ -64,6 +67,9 @@ struct store {
     const struct batch_source *source; /* of the batches being inserted right now; else NULL */
     atomic_bool read_only;
     struct store_syncing syncing;
+    atomic_int damage_stage; /* 0: none found; 1: its text is being written; 2: it is there, and stays */
+    char damage[160];
+    bool is_plain;            /* an old database that is only read: its pages have no sums */
     atomic_llong room_wanted; /* free bytes without which the last group was refused; 0: it was not */
 };
 
@@ -77,7 +83,8 @@ int store_file_resolve(const char *path, char **out, struct problem *p);
 /** store_file_check_local(path, p): refuse a network file system. */
 int store_file_check_local(const char *path, struct problem *p);
 
-/** store_file_check(path, fresh, p): by its header absent or empty (fresh), or ours and not newer (else STORE_FOREIGN).
+/** store_file_check(path, fresh, p): by its header absent or empty (fresh), or ours and not newer (else STORE_FOREIGN); or a
+ *  journal lies beside it (hot), so that its header says nothing yet.
  *  Opens and closes the file, which drops SQLite's locks: not while this process has it open. */
 int store_file_check(const char *path, bool *fresh, struct problem *p);
 
@@ -87,11 +94,22 @@ int store_file_create(const char *path, struct problem *p);
  *  too, but does not look at the answer. */
 int store_file_sync_names(const char *path, struct problem *p);
 
+/** store_file_give(path, like, p): a new file gets the owner of another. */
+int store_file_give(const char *path, const char *like, struct problem *p);
+/** store_log_exists(path): a write-ahead log that is not empty lies beside it. */
+bool store_log_exists(const char *path);
+/** store_file_sync(path, p): what was written to this file is on disk. */
+int store_file_sync(const char *path, struct problem *p);
+
 bool store_lock_exists(const char *path);
 int store_lock_open(const char *path, int *fd, struct problem *p);
 /** store_lock_take(fd, lock, wait_ms): true when it is ours; it is dropped with the descriptor at the latest. */
 bool store_lock_take(int fd, enum store_lock lock, int wait_ms);
 void store_lock_drop(int fd, enum store_lock lock);
+/** store_lenient_get(fd), store_lenient_set(fd, on, p): a mark in the lock file, synced: the log may hold commits that were
+ *  not synced (durability normal), and a power cut may have torn several of them. */
+bool store_lenient_get(int fd);
+int store_lenient_set(int fd, bool on, struct problem *p);
 
 /* ---- store_sqlite_migrate.c: the schema ---- */
 
@@ -123,6 +141,9 @@ int store_full(struct problem *p, const char *what);
 /** store_has_room(path, bytes): would so many bytes more in this file leave what is kept free? */
 bool store_has_room(const char *path, int64_t bytes);
 
+/** store_database_bytes(c): how long the database is; 0: it cannot be told. */
+int64_t store_database_bytes(struct store_conn *c);
+
 /* ---- store_sqlite_wal.c ---- */
 
 /** store_wal_vfs(): the name of the file system that writes the log in large pieces: for the writing connection with
@@ -137,6 +158,73 @@ int store_wal_leave_sync(sqlite3 *db, bool leave);
 
 void store_sync_init(struct store_syncing *y);
 void store_sync_release(struct store_syncing *y);
+/** store_wait_to_begin(s): wait while as many transactions as may be unsynced are (or until the store is read-only). */
+void store_wait_to_begin(struct store *s);
+
+/* ---- store_sqlite_page.c: pages with sums ---- */
+
+enum store_damage_kind { STORE_DAMAGE_NONE, STORE_DAMAGE_PAGE, STORE_DAMAGE_FRAME };
+
+/* A page of the database, or a frame of its log; both are counted from 1. */
+struct store_damage {
+    enum store_damage_kind kind;
+    int64_t number;
+};
+
+/** store_page_vfs(collect): the name of the file system that keeps and compares the sums of pages; collect: on top of
+ *  store_wal_vfs().  NULL: no memory. */
+const char *store_page_vfs(bool collect);
+/** store_page_reserve(db): a database or a copy that is made by this connection has room for sums.  A code of SQLite. */
+int store_page_reserve(sqlite3 *db);
+/** store_page_plain(db): this connection's database is an old one without sums: before anything of it is read. */
+int store_page_plain(sqlite3 *db);
+/** store_page_damage(db): what the last SQLITE_IOERR_DATA of this connection was about; store_page_forget(db): there was none. */
+struct store_damage store_page_damage(sqlite3 *db);
+void store_page_forget(sqlite3 *db);
+
+/* ---- store_sqlite_log.c: the write-ahead log before SQLite opens it ---- */
+
+/* What is in the log that SQLite will take. */
+struct store_log {
+    int64_t frames;     /* until the last commit */
+    bool has_first;     /* page 1 is among them: the database's own is not read */
+    int first_reserved; /* and says that so many bytes of each page are reserved */
+};
+
+/**
+ * store_log_check(path, is_lenient, out, p): is all that was committed to the write-ahead log of this database there?  SQLite
+ * ends in silence at the first frame that does not fit.
+ *
+ * is_lenient  commits were not synced (durability normal): a power cut may have torn several.
+ * Returns  OK; PROBLEM_DAMAGED: commits lie behind a bad frame, or one bit of it was changed; PROBLEM_STORAGE: it cannot be
+ *          read.
+ * Cost     reads the log once.  Nobody may be writing to it.
+ */
+int store_log_check(const char *path, bool is_lenient, struct store_log *out, struct problem *p);
+
+/* ---- store_sqlite_admit.c: a database before it is opened ---- */
+
+/**
+ * store_admit_alone(s, p): the caller holds both locks: look at the files before SQLite does, undo what a crash left half made,
+ * compare the log and page 1; make the database if it is new.  An old one gets its sums: a copy that has them takes its place,
+ * so that a crash leaves one or the other.
+ * Returns  OK; PROBLEM_DAMAGED, the files being untouched; PROBLEM_STORAGE: as store_file_check(), or another program has an
+ *          old one open; PROBLEM_STORAGE_FULL: there is no room for its copy.
+ * Cost     reads the log once; of an old database all of it, and writes it.
+ */
+int store_admit_alone(struct store *s, struct problem *p);
+/** store_admit_beside(s, p): a server runs, which has looked at the files: only page 1 is compared. */
+int store_admit_beside(struct store *s, struct problem *p);
+/** store_admit_view(s, p): for one who only reads: the log too, where no server runs.  Sets s->is_plain. */
+int store_admit_view(struct store *s, struct problem *p);
+/** store_note_durability(s, durability, p): before a server writes: is the log in doubt?  What was not synced is, until the log
+ *  is gone. */
+int store_note_durability(struct store *s, enum store_durability durability, struct problem *p);
+
+/* ---- store_sqlite_damage.c ---- */
+
+/** store_damaged(c, what, rc, p): an operation met damage, by SQLite's code: PROBLEM_DAMAGED, and the store is read-only. */
+int store_damaged(struct store_conn *c, const char *what, int rc, struct problem *p);
 
 /* ---- store_sqlite_rows.c ---- */
 

@@ -27,17 +27,6 @@ static int backup_problem(struct problem *p, const char *what, const char *path)
                        error == EEXIST ? "it is there already, and is left alone" : strerror(error));
 }
 
-static int64_t database_bytes(struct store_conn *c)
-{
-    struct problem ignored;
-    int64_t pages = 0, size = 0;
-
-    if (sql_pragma_int(c, "PRAGMA page_count", &pages, &ignored) != OK ||
-        sql_pragma_int(c, "PRAGMA page_size", &size, &ignored) != OK)
-        return 0;
-    return pages * size;
-}
-
 static int sync_path(const char *path, int flags)
 {
     int fd = open(path, flags | O_CLOEXEC);
@@ -91,7 +80,8 @@ static int back_up(struct store_conn *c, const char *path, char *temporary, stru
     if (fd < 0)
         return backup_problem(p, "create", temporary);
     close(fd);
-    int status = store_has_room(temporary, database_bytes(c)) ? copy_into(c, temporary, p) : store_full(p, "back up");
+    int status =
+        store_has_room(temporary, store_database_bytes(c)) ? copy_into(c, temporary, p) : store_full(p, "back up");
     if (status == OK)
         status = publish(temporary, path, p);
     if (status != OK)

@@ -238,6 +238,36 @@ int store_file_sync_names(const char *path, struct problem *p)
     return status;
 }
 
+int store_file_give(const char *path, const char *like, struct problem *p)
+{
+    struct stat mine, other;
+
+    if (stat(path, &mine) != 0 || stat(like, &other) != 0)
+        return file_problem(p, "look at", path);
+    bool same = mine.st_uid == other.st_uid && mine.st_gid == other.st_gid;
+    return same || lchown(path, other.st_uid, other.st_gid) == 0 ? OK : file_problem(p, "set the owner of", path);
+}
+
+bool store_log_exists(const char *path)
+{
+    struct stat st;
+    char *name = beside(path, "-wal");
+    bool exists = name == NULL || (stat(name, &st) == 0 && st.st_size > 0);
+
+    free(name);
+    return exists;
+}
+
+int store_file_sync(const char *path, struct problem *p)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int status = fd >= 0 && fsync(fd) == 0 ? OK : file_problem(p, "sync", path);
+
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
 bool store_lock_exists(const char *path)
 {
     char *name = beside(path, ".lock");
@@ -283,4 +313,22 @@ bool store_lock_take(int fd, enum store_lock lock, int wait_ms)
 void store_lock_drop(int fd, enum store_lock lock)
 {
     set_lock(fd, lock, F_UNLCK);
+}
+
+static const char LENIENT[] = "normal\n";
+
+bool store_lenient_get(int fd)
+{
+    char text[sizeof LENIENT];
+
+    return pread(fd, text, sizeof text, 0) == sizeof LENIENT - 1 && memcmp(text, LENIENT, sizeof LENIENT - 1) == 0;
+}
+
+int store_lenient_set(int fd, bool on, struct problem *p)
+{
+    ssize_t size = on ? (ssize_t)sizeof LENIENT - 1 : 0;
+
+    if ((on && pwrite(fd, LENIENT, (size_t)size, 0) != size) || ftruncate(fd, size) != 0 || fsync(fd) != 0)
+        return problem_set(p, PROBLEM_STORAGE, NULL, "cannot write the lock file: %s", strerror(errno));
+    return OK;
 }

@@ -44,6 +44,17 @@ bool store_has_room(const char *path, int64_t bytes)
     return room < 0 || room >= bytes + KEPT_FREE;
 }
 
+int64_t store_database_bytes(struct store_conn *c)
+{
+    struct problem ignored;
+    int64_t pages = 0, size = 0;
+
+    if (sql_pragma_int(c, "PRAGMA page_count", &pages, &ignored) != OK ||
+        sql_pragma_int(c, "PRAGMA page_size", &size, &ignored) != OK)
+        return 0;
+    return pages * size;
+}
+
 static int64_t wanted(const struct store *s, size_t rows)
 {
     /* each row may need a page of its own in the WAL; all of the WAL may be new pages of the database */

@@ -25,6 +25,8 @@ int sql_failed(struct store_conn *c, const char *what, int rc, struct problem *p
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to %s", what);
     if (rc == SQLITE_CONSTRAINT_COMMITHOOK)
         return problem_set(p, PROBLEM_MEMORY, NULL, "no memory to %s: the transaction has ended", what);
+    if (rc == SQLITE_IOERR_DATA || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
+        return store_damaged(c, what, rc, p);
     if (primary == SQLITE_FULL)
         return store_full(p, what);
     if (primary == SQLITE_IOERR && is_memory_shared(rc))
@@ -40,8 +42,6 @@ int sql_failed(struct store_conn *c, const char *what, int rc, struct problem *p
     }
     if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
         return problem_set(p, PROBLEM_STORAGE, NULL, "cannot %s: another program holds the database locked", what);
-    if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
-        return problem_set(p, PROBLEM_STORAGE, NULL, "cannot %s: the database file is damaged (code %d)", what, rc);
     if (primary == SQLITE_CONSTRAINT)
         return problem_set(p, PROBLEM_INTERNAL, NULL, "cannot %s: %s", what, c->db ? sqlite3_errmsg(c->db) : "");
     return problem_set(p, PROBLEM_STORAGE, NULL, "cannot %s: %s (code %d)", what,

@@ -5,7 +5,9 @@
  * 1. store_sync() returns OK only if all that was committed before it began is on disk.  Syncs follow each other, and
  *    after one that failed none succeeds: the kernel reports lost pages once, and to one of those who ask at once;
  * 2. nobody is told of what a power cut could still undo: store_wait_synced() returns when all that was to be seen is
- *    on disk.
+ *    on disk;
+ * 3. at most STORE_UNSYNCED_MAX transactions are in the log and not synced: store_begin() waits.  By that a log that a power
+ *    cut tore is told from a damaged one (store_sqlite_log.c).
  *
  * Numbers of transactions: shown rises before one can be seen, committed once it was committed (or failed), synced when it
  * is on disk.  synced <= committed <= shown.
@@ -82,11 +84,9 @@ int store_sync(struct store *s, struct problem *p)
     return status;
 }
 
-void store_wait_synced(struct store_conn *c)
+static void wait_until(struct store *s, long long number)
 {
-    struct store *s = c->store;
     struct store_syncing *y = &s->syncing;
-    long long number = atomic_load(&y->shown);
 
     if (atomic_load(&y->synced) >= number)
         return;
@@ -94,4 +94,14 @@ void store_wait_synced(struct store_conn *c)
     while (atomic_load(&y->synced) < number && !store_is_read_only(s))
         pthread_cond_wait(&y->has_synced, &y->mutex);
     pthread_mutex_unlock(&y->mutex);
+}
+
+void store_wait_synced(struct store_conn *c)
+{
+    wait_until(c->store, atomic_load(&c->store->syncing.shown));
+}
+
+void store_wait_to_begin(struct store *s)
+{
+    wait_until(s, atomic_load(&s->syncing.committed) - (STORE_UNSYNCED_MAX - 1));
 }

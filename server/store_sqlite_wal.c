@@ -22,7 +22,10 @@
 
 #include "store_sqlite.h"
 
-enum { WAL_BUFFER = 120 * 1024 /* SQLite's own file takes less than 128 KiB at once */ };
+enum {
+    WAL_BUFFER = 120 * 1024, /* SQLite's own file takes less than 128 KiB at once */
+    CONTROL_LEAVE_SYNC = 0x7a6d01
+};
 
 /* SQLite's own file follows it in memory. */
 struct wal_file {
@@ -115,8 +118,21 @@ static int wal_close(sqlite3_file *file)
     return inner(file)->pMethods->xClose(inner(file));
 }
 
+/* What CONTROL_LEAVE_SYNC is about. */
+struct leave_sync {
+    bool leave;
+    int fd;
+};
+
 static int wal_control(sqlite3_file *file, int op, void *arg)
 {
+    if (op == CONTROL_LEAVE_SYNC) {
+        struct wal_file *f = (struct wal_file *)file;
+        struct leave_sync *l = arg;
+        f->leaves_sync = l->leave && f->sync_fd >= 0;
+        l->fd = f->sync_fd;
+        return SQLITE_OK;
+    }
     return inner(file)->pMethods->xFileControl(inner(file), op, arg);
 }
 
@@ -186,14 +202,14 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
 
 int store_wal_leave_sync(sqlite3 *db, bool leave)
 {
-    sqlite3_file *file = NULL;
+    sqlite3_file *file =
+        NULL; /* the log as the file systems around this one give it: they pass on what they do not know */
+    struct leave_sync l = {leave, -1};
 
     if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK || file == NULL ||
-        file->pMethods != &WAL_METHODS)
+        file->pMethods == NULL || file->pMethods->xFileControl(file, CONTROL_LEAVE_SYNC, &l) != SQLITE_OK)
         return -1;
-    struct wal_file *f = (struct wal_file *)file;
-    f->leaves_sync = leave && f->sync_fd >= 0;
-    return f->sync_fd;
+    return l.fd;
 }
 
 /* ---- registration ---- */

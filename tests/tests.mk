@@ -104,10 +104,11 @@ INDEXES ?= 0
 SHORTAGES ?= 41
 BACKUPS ?= 100
 PAUSE ?= 5
+FLIPS ?= 1000
 ALLOCATIONS ?= all
 SLOW ?= 5000
-faults: build memory-program $(SHIM) ## kill -9, power cuts, refused writes, a full disk, no memory, upgrades, backups, slow clients: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 ALLOCATIONS=all BACKUPS=100 SLOW=5000; FAULTS=test_kill.py: one)
-	$(Q)ALLOCATIONS=$(ALLOCATIONS) SLOW=$(SLOW) BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
+faults: build memory-program $(SHIM) ## kill -9, power cuts, refused writes, a full disk, flipped bits, no memory, upgrades, backups, slow clients: the long forms (CYCLES=1000 POINTS=2000 INDEXES=0 FLIPS=1000 ALLOCATIONS=all BACKUPS=100 SLOW=5000; FAULTS=test_kill.py: one)
+	$(Q)FLIPS=$(FLIPS) ALLOCATIONS=$(ALLOCATIONS) SLOW=$(SLOW) BACKUPS=$(BACKUPS) PAUSE=$(PAUSE) CYCLES=$(CYCLES) POINTS=$(POINTS) INDEXES=$(INDEXES) SHORTAGES=$(SHORTAGES) $(RUN_FAULTS)
 .PHONY: slow races
 slow: build ## slow clients beside honest ones alone, the long form (SLOW=5000: connections)
 	$(Q)SLOW=$(SLOW) $(RUN_FAULTS) -p test_slow.py

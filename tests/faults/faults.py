@@ -17,9 +17,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "api"))
 from tally_server import TALLY_BIN, TallyServer, run_tally  # noqa: E402,F401
 
 SHIM = os.environ.get("TALLY_SHIM", os.path.join(os.path.dirname(TALLY_BIN), "tests", "faults", "shim.so"))
-OP_WRITE, OP_SYNC, OP_TRUNCATE, OP_CREATE, OP_UNLINK, OP_REFUSED = range(1, 7)
-DB, WAL, JOURNAL, SHM, FOLDER = range(1, 6)
-SUFFIX = {DB: "", WAL: "-wal", JOURNAL: "-journal"}
+OP_WRITE, OP_SYNC, OP_TRUNCATE, OP_CREATE, OP_UNLINK, OP_REFUSED, OP_RENAME = range(1, 8)
+DB, WAL, JOURNAL, SHM, FOLDER, COPY = range(1, 7)
+SUFFIX = {DB: "", WAL: "-wal", JOURNAL: "-journal", COPY: ".summing"}
 SECTOR = 512
 EPOCHS = 3
 NEVER = 2 ** 64 - 1
@@ -156,6 +156,8 @@ class Disk:
             return
         if op == OP_CREATE:
             self.names[file] = Inode()
+        elif op == OP_RENAME:
+            self.names[DB] = self.names.pop(file)
         elif op == OP_UNLINK:
             self.names.pop(file, None)
         elif file in self.names:

@@ -1,7 +1,7 @@
 /**
  * Preloaded into the server: what the disk is asked to do, recorded or refused.
  *
- * It sees the files that begin with $FAULT_DB (the database, its WAL, its journal, its shared memory) and their folder.
+ * It sees the files that begin with $FAULT_DB (the database, its WAL, its journal, its shared memory, the copy that takes its place) and their folder.
  * $FAULT_STATE is a file of struct state that the test maps too: the number of operations so far, and which of them
  * shall fail with which errno, or kill the process; and the same of the statements that SQLite runs.  $FAULT_LOG, if set, gets a record of every operation and the bytes that
  * reached the disk.
@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 enum { FDS = 65536, DIE = 9999 };
-enum op { OP_WRITE = 1, OP_SYNC, OP_TRUNCATE, OP_CREATE, OP_UNLINK, OP_REFUSED };
-enum file { FILE_NONE, FILE_DB, FILE_WAL, FILE_JOURNAL, FILE_SHM, FILE_FOLDER };
+enum op { OP_WRITE = 1, OP_SYNC, OP_TRUNCATE, OP_CREATE, OP_UNLINK, OP_REFUSED, OP_RENAME };
+enum file { FILE_NONE, FILE_DB, FILE_WAL, FILE_JOURNAL, FILE_SHM, FILE_FOLDER, FILE_COPY };
 
 /* 64-bit fields in the machine's order: faults.py maps it. */
 struct state {
@@ -92,6 +92,7 @@ static enum file file_of(const char *path)
            : strcmp(path + n, "-wal") == 0     ? FILE_WAL
            : strcmp(path + n, "-journal") == 0 ? FILE_JOURNAL
            : strcmp(path + n, "-shm") == 0     ? FILE_SHM
+           : strcmp(path + n, ".summing") == 0 ? FILE_COPY
                                                : FILE_NONE;
 }
 
@@ -238,6 +239,19 @@ int unlink(const char *path)
     int rc = REAL(unlink)(path);
     if (rc == 0)
         note(OP_UNLINK, file, 0, NULL, 0);
+    pthread_mutex_unlock(&mutex);
+    return rc;
+}
+
+/* Only the copy gets another name, and only that of the database. */
+int rename(const char *from, const char *to)
+{
+    if (file_of(from) != FILE_COPY)
+        return REAL(rename)(from, to);
+    pthread_mutex_lock(&mutex);
+    int rc = refuse(OP_RENAME, FILE_COPY) ? -1 : REAL(rename)(from, to);
+    if (rc == 0)
+        note(OP_RENAME, FILE_COPY, 0, NULL, 0);
     pthread_mutex_unlock(&mutex);
     return rc;
 }
