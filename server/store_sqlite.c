@@ -22,9 +22,11 @@
 
 enum {
     GATE_WAIT_MS = 10000,
-    SERVER_WAIT_MS = 200,   /* a command that makes a token holds the server's lock for a moment */
-    WAL_PAGES_DUE = 4000,   /* 16 MiB: a checkpoint that waits for nobody */
-    WAL_PAGES_BOUND = 32000 /* 128 MiB: one that makes the WAL start over if no reader needs it */
+    SERVER_WAIT_MS = 200,    /* a command that makes a token holds the server's lock for a moment */
+    WAL_PAGES_DUE = 4000,    /* 16 MiB: a checkpoint that waits for nobody */
+    WAL_PAGES_BOUND = 32000, /* 128 MiB: one that makes the WAL start over if no reader needs it */
+    WAL_PAGES_MOST = 64000,  /* 256 MiB: one that waits for the readers that need it */
+    READERS_WAIT_MS = 250
 };
 
 static int take_gate(struct store *s, struct problem *p)
@@ -428,7 +430,9 @@ int store_checkpoint(struct store *s, bool idle, struct problem *p)
         return status;
     if (idle || s->wal_pages > WAL_PAGES_BOUND)
         mode = SQLITE_CHECKPOINT_TRUNCATE;
-    sqlite3_busy_timeout(s->writer.db, 0); /* a slow reader must not hold up the writer: next time then */
+    /* A slow reader must not hold up the writer: next time then.  But where some reader always is at it, the WAL would
+       grow for ever; those that begin while it is waited need the database only, so it is for what is running now. */
+    sqlite3_busy_timeout(s->writer.db, s->wal_pages > WAL_PAGES_MOST ? READERS_WAIT_MS : 0);
     int rc = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, &in_wal, &moved);
     sqlite3_busy_timeout(s->writer.db, STORE_BUSY_WAIT_MS);
     store_lock_drop(s->lock_fd, STORE_LOCK_GATE);

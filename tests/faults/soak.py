@@ -12,7 +12,7 @@ the job rewinds 100 steps and logs them again.  Once an epoch somebody patches t
 
 Memory (RSS) and open files are sampled every few seconds; a line is fitted to the least of each sixtieth of the time, of the last two
 thirds (an answer that is being made is no leak, and the page caches of the database fill in the first third).  It must rise by less
-than 1 MiB an hour, open files by less than one.
+than 1 MiB an hour, open files by less than one.  The write-ahead log must not pass WAL_MIB, however many readers there are.
 At the end the epochs' values are compared with what was sent, and `tally check` runs.  Exit code 1: it rose, or something failed.
 """
 import argparse
@@ -33,6 +33,7 @@ RANKS, STEPS, EPOCHS, CLASSES = 8, 120000, 24, 10
 VALIDATION_BATCHES, VALIDATION_POST = 200, 100
 STEPS_AN_EPOCH = STEPS // EPOCHS
 CRASHES, LOGGED_AGAIN = 12, 100
+WAL_MIB = 768
 RUN = "/api/v1/runs/job"
 
 
@@ -300,7 +301,11 @@ def main():
         print("failed: %r" % e)
     # in less than ten minutes a page more or less is a large slope: then only the failures count
     rises = a.minutes >= 10 and (rss >= a.mib_an_hour or files >= 1)
-    print("rises" if rises else "ok")
+    wal = max(s[3] for s in soak.samples) / 2 ** 20
+    if wal > WAL_MIB:
+        soak.failures.append(Failed("a write-ahead log of %.0f MiB" % wal))
+        print("failed: %r" % soak.failures[-1])
+    print("rises" if rises else "failed" if soak.failures else "ok")
     return 1 if soak.failures or rises else 0
 
 
