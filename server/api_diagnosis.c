@@ -55,6 +55,10 @@ static void write_json(struct response *r, const struct query_run *run, const st
     json_object_begin(&w);
     query_head(&w, run);
     query_write_epoch(&w, sum);
+    if (sum->is_thinned) {
+        json_key(&w, "thinned");
+        json_bool(&w, true);
+    }
     json_key(&w, "findings");
     json_array_begin(&w);
     for (size_t i = 0; i < d->n; i++)

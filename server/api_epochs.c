@@ -71,7 +71,11 @@ static void write_value(struct json_writer *w, const struct epochs_ask *ask, con
         write_list(w, "low", m, interval ? v->low : NULL);
         write_list(w, "high", m, interval ? v->high : NULL);
         if (ask->mean_of_steps)
-            write_list(w, "mean_of_steps", m, v->present ? v->mean_of_steps : NULL);
+            write_list(w, "mean_of_steps", m, v->present && !v->is_lost ? v->mean_of_steps : NULL);
+        if (v->present && v->is_lost) { /* a null of another kind than "no step has a value" */
+            json_key(w, "mean_of_steps_lost");
+            json_string(w, "thinned");
+        }
         if (v->gap != NULL)
             write_gap(w, v->present ? v->gap : &no_gap);
     }
@@ -91,7 +95,14 @@ static int write_json(void *context, const struct epoch_row *row, const struct e
     json_object_begin(w);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         json_key(w, fields[i].key);
-        json_int(w, fields[i].value);
+        if (row->is_unknown && i > 0)
+            json_null(w);
+        else
+            json_int(w, fields[i].value);
+    }
+    if (row->is_thinned) {
+        json_key(w, "thinned");
+        json_bool(w, true);
     }
     json_key(w, "metrics");
     json_object_begin(w);
@@ -145,7 +156,10 @@ static int write_csv(void *context, const struct epoch_row *row, const struct ep
     const int64_t fixed[] = {row->epoch,      row->steps,     row->batches, row->samples,
                              row->first_step, row->last_step, row->ranks};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        csv_int(c, fixed[i]);
+        if (row->is_unknown && i > 0)
+            csv_empty(c);
+        else
+            csv_int(c, fixed[i]);
     for (size_t i = 0; i < o->ask->n_metrics; i++) {
         const struct query_metric *m = &o->ask->metrics[i];
         const struct epoch_value *v = &values[i];
@@ -160,7 +174,7 @@ static int write_csv(void *context, const struct epoch_row *row, const struct ep
                 cell(c, v->present && v->has_interval, v->high, n);
             }
             if (o->ask->mean_of_steps)
-                cell(c, v->present, v->mean_of_steps, n);
+                cell(c, v->present && !v->is_lost, v->mean_of_steps, n);
         }
     }
     csv_end_row(c);

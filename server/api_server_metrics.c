@@ -112,6 +112,8 @@ static void put_ingest(struct buffer *b, struct ingest *ingest)
     counter(b, "tally_records_duplicate", "Records that were stored already, with the same content.", s.duplicates);
     counter(b, "tally_records_stale", "Records of an earlier attempt, after a cut.", s.stale);
     counter(b, "tally_jobs_refused", "Changes refused for what is stored (conflicts, shapes, overflow).", s.refused);
+    counter(b, "tally_epochs_sealed", "Epochs of a series sealed by retention.", s.epochs_sealed);
+    counter(b, "tally_batches_thinned", "Batches of sealed epochs removed.", s.batches_thinned);
     family(b, "tally_commit_duration_seconds", "histogram", "seconds", "Commits of the writer, with their fsync.");
     histogram(b, "tally_commit_duration_seconds", "", &s.commits);
     gauge(b, "tally_commit_last_seconds", "seconds", "How long the last commit took.", (double)s.last_commit_us / 1e6);

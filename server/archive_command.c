@@ -64,7 +64,11 @@ int export_command_run(const struct options *o)
         return command_fail(&p);
     if (!written)
         return fail_file("write", o->file);
-    fprintf(stderr, "%" PRId64 " runs, %" PRId64 " records\n", stats.runs, stats.records);
+    fprintf(stderr, "%" PRId64 " runs, %" PRId64 " records", stats.runs, stats.records);
+    if (stats.sealed > 0)
+        fprintf(stderr, ", and the sums of %" PRId64 " thinned epochs of a series, whose records are gone",
+                stats.sealed);
+    fputc('\n', stderr);
     return 0;
 }
 

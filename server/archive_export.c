@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "archive_sealed.h"
 #include "json_writer.h"
 #include "query_export.h"
 
@@ -30,7 +31,7 @@ static int put(struct exporter *x, struct buffer *b)
 {
     if (b->failed)
         return no_memory(x->p);
-    if (fwrite(b->data, 1, b->size, x->out) != b->size)
+    if (b->size > 0 && fwrite(b->data, 1, b->size, x->out) != b->size)
         return problem_set(x->p, PROBLEM_STORAGE, NULL, "cannot write the export: %s", strerror(errno));
     return OK;
 }
@@ -97,7 +98,8 @@ static int64_t count_lines(const struct buffer *b)
 /* One epoch, page by page. */
 static int put_epoch(struct exporter *x, const struct query_run *run, int64_t epoch)
 {
-    struct export_ask ask = {.run = run, .epoch = epoch, .limit = PAGE_RECORDS, .bytes = PAGE_BYTES}; /* every name */
+    struct export_ask ask = {
+        .run = run, .epoch = epoch, .limit = PAGE_RECORDS, .bytes = PAGE_BYTES, .skip_thinned = true}; /* every name */
     char cursor[CURSOR_MAX];
     int status = OK;
 
@@ -155,6 +157,45 @@ static int put_records(struct exporter *x, const struct run_row *row)
         run.n_series = n;
         memcpy(run.stage, series[i].stage, sizeof run.stage);
         status = put_stage(x, &run);
+    }
+    return status;
+}
+
+/* ---- thinned epochs ---- */
+
+struct sealed_writer {
+    struct exporter *x;
+    const struct series_row *series;
+};
+
+static int put_line(void *context, struct buffer *line)
+{
+    return put(context, line);
+}
+
+static int put_sealed(void *context, const struct rollup_row *row)
+{
+    struct sealed_writer *s = context;
+
+    if (row->sealed_at == 0)
+        return OK;
+    int status = archive_sealed_write(s->x->c, s->series, row, put_line, s->x, s->x->p);
+    s->x->stats->sealed += status == OK;
+    return status;
+}
+
+/* After all records: what is to be written directly comes when the writer of the import is done. */
+static int put_all_sealed(struct exporter *x, const struct run_row *row)
+{
+    struct list list = {.arena = &x->arena};
+    int status = store_series_each(x->c, row->run, add_series, &list, x->p); /* by stage, name, kind */
+    struct series_row *series = list.items;
+
+    if (status == PROBLEM_MEMORY)
+        return no_memory(x->p);
+    for (size_t i = 0; i < list.n && status == OK; i++) {
+        struct sealed_writer s = {.x = x, .series = &series[i]};
+        status = store_rollups_each(x->c, row->run, series[i].series, 0, 0, INT64_MAX, put_sealed, &s, x->p);
     }
     return status;
 }
@@ -242,6 +283,8 @@ static int export_run(struct exporter *x, const char *id)
         status = put_run(x, &row, &b);
     if (status == OK)
         status = put_records(x, &row);
+    if (status == OK)
+        status = put_all_sealed(x, &row);
     x->stats->runs += status == OK;
     arena_release(&x->arena);
     buffer_release(&b);
@@ -300,7 +343,10 @@ int archive_export(struct store_conn *c, const char *id, FILE *out, struct archi
     store_snapshot_end(c);
     if (status != OK)
         return status;
-    fprintf(out, "{\"end\":{\"runs\":%" PRId64 ",\"records\":%" PRId64 "}}\n", stats->runs, stats->records);
+    fprintf(out, "{\"end\":{\"runs\":%" PRId64 ",\"records\":%" PRId64, stats->runs, stats->records);
+    if (stats->sealed > 0)
+        fprintf(out, ",\"sealed\":%" PRId64, stats->sealed);
+    fputs("}}\n", out);
     if (fflush(out) != 0 || ferror(out))
         return problem_set(p, PROBLEM_STORAGE, NULL, "cannot write the export: %s", strerror(errno));
     return OK;

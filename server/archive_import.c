@@ -12,35 +12,15 @@
 #include <sys/types.h>
 
 #include "archive.h"
-#include "buffer.h"
+#include "archive_import_parts.h"
 #include "clock.h"
 #include "decode_run.h"
-#include "ingest.h"
 #include "json.h"
 #include "record.h"
 
 enum { PAGE_RECORDS = 1000, PAGE_BYTES = 1 << 20 };
 
-struct importer {
-    struct store *store;
-    FILE *in;
-    char *line;
-    size_t line_cap, line_size;
-    int line_errno; /* why there was no next line; 0: the end */
-    int64_t line_number;
-    struct limits limits;
-    struct ingest *ingest; /* NULL between runs */
-    struct run_row row;    /* what the run's line says: its id, times and status */
-    struct attempt_row *attempts;
-    size_t n_attempts;
-    struct buffer page; /* records that were read and not yet written */
-    int64_t n_page;
-    bool ended;
-    struct archive_stats *stats;
-    struct problem *p;
-};
-
-static int at_line(struct importer *m, int code, const char *what)
+int import_at_line(struct importer *m, int code, const char *what)
 {
     return problem_set(m->p, code, NULL, "line %" PRId64 ": %s", m->line_number, what);
 }
@@ -55,8 +35,7 @@ static int name_line(struct importer *m, int64_t first, const struct problem *wh
     return problem_set(m->p, why->code, NULL, "line %" PRId64 ": %s %.300s", first + index, place, detail);
 }
 
-/* false: the end of the input, or what no_more_lines() says. */
-static bool next_line(struct importer *m)
+bool import_next_line(struct importer *m)
 {
     errno = 0;
     ssize_t n = getline(&m->line, &m->line_cap, m->in);
@@ -70,12 +49,11 @@ static bool next_line(struct importer *m)
     return true;
 }
 
-/* There is no next line, but should be one. */
-static int no_more_lines(struct importer *m)
+int import_no_more_lines(struct importer *m)
 {
     if (m->line_errno == ENOMEM)
-        return at_line(m, PROBLEM_MEMORY, "no memory");
-    return at_line(m, PROBLEM_MALFORMED, m->line_errno != 0 ? "cannot be read" : "the export ends early");
+        return import_at_line(m, PROBLEM_MEMORY, "no memory");
+    return import_at_line(m, PROBLEM_MALFORMED, m->line_errno != 0 ? "cannot be read" : "the export ends early");
 }
 
 /* Does the line's first key begin so?  Records begin with none of those asked for. */
@@ -109,7 +87,7 @@ static int write_page(struct importer *m)
     if (m->n_page == 0)
         return OK;
     if (m->page.failed)
-        return at_line(m, PROBLEM_MEMORY, "no memory");
+        return import_at_line(m, PROBLEM_MEMORY, "no memory");
     arena_init(&arena);
     int status = decode_records(m->page.data, m->page.size, BODY_NDJSON, &m->limits, &arena, &records, &why);
     if (status != OK) {
@@ -206,8 +184,8 @@ static int write_document(struct importer *m)
     struct problem why = {0};
     struct arena arena;
 
-    if (!next_line(m))
-        return no_more_lines(m);
+    if (!import_next_line(m))
+        return import_no_more_lines(m);
     arena_init(&arena);
     int status = decode_run_put(m->line, m->line_size, &m->limits, &arena, &change, &why);
     if (status != OK) {
@@ -226,7 +204,7 @@ static int begin_run(struct importer *m, const struct json *run)
     bool found = false;
 
     if (!read_run(m, run))
-        return at_line(m, PROBLEM_INVALID, "this is not the line of a run");
+        return import_at_line(m, PROBLEM_INVALID, "this is not the line of a run");
     int status = store_run_find(store_writer(m->store), m->row.id, &there, &found, m->p);
     run_row_release(&there);
     if (status == OK && found)
@@ -235,6 +213,8 @@ static int begin_run(struct importer *m, const struct json *run)
                            m->row.id);
     if (status == OK)
         status = ingest_start(&m->ingest, m->store, &m->limits, m->p);
+    m->in_run = status == OK;
+    m->in_sealed = false;
     return status == OK ? write_document(m) : status;
 }
 
@@ -261,6 +241,8 @@ static int write_rest(struct importer *m)
         status = store_write_run(m->store, &row, m->p);
     for (size_t i = 0; i < m->n_attempts && status == OK; i++)
         status = store_write_attempt(m->store, row.run, &m->attempts[i], m->p);
+    if (status == OK && m->in_sealed)
+        status = import_check_sums(m, &row);
     if (status == OK)
         status = store_commit(m->store, m->p);
     else
@@ -271,7 +253,8 @@ static int write_rest(struct importer *m)
 
 static void stop_ingest(struct importer *m)
 {
-    ingest_stop(m->ingest);
+    if (m->ingest != NULL)
+        ingest_stop(m->ingest);
     m->ingest = NULL;
 }
 
@@ -294,13 +277,14 @@ static void remove_run(struct importer *m)
 
 static int end_run(struct importer *m)
 {
-    if (m->ingest == NULL)
+    if (!m->in_run)
         return OK;
     int status = write_page(m);
     if (status != OK)
         return status;
     stop_ingest(m);
     status = write_rest(m);
+    m->in_run = false;
     if (status == OK)
         m->stats->runs++;
     else
@@ -310,13 +294,26 @@ static int end_run(struct importer *m)
 
 /* ---- lines ---- */
 
+/* The first of a run ends its records: from here on the writing connection is ours. */
+static int read_sealed(struct importer *m)
+{
+    int status = write_page(m);
+
+    if (status != OK)
+        return status;
+    stop_ingest(m);
+    m->in_sealed = true;
+    return import_sealed(m);
+}
+
 static int check_end(struct importer *m, const struct json *end)
 {
-    int64_t runs = -1, records = -1;
+    int64_t runs = -1, records = -1, sealed = 0;
 
     if (!get_int(end, "runs", &runs) || !get_int(end, "records", &records) || runs != m->stats->runs ||
-        records != m->stats->records)
-        return at_line(m, PROBLEM_INVALID, "the end counts other runs or records than there were");
+        records != m->stats->records || (json_get(end, "sealed") != NULL && !get_int(end, "sealed", &sealed)) ||
+        sealed != m->stats->sealed)
+        return import_at_line(m, PROBLEM_INVALID, "the end counts other runs or records than there were");
     m->ended = true;
     return OK;
 }
@@ -345,32 +342,36 @@ static int read_head(struct importer *m)
     char name[16];
     int64_t version = 0;
 
-    bool ok = next_line(m) && json_parse(m->line, m->line_size, &document, &why) == OK &&
+    bool ok = import_next_line(m) && json_parse(m->line, m->line_size, &document, &why) == OK &&
               json_type(json_root(document)) == JSON_OBJECT &&
               get_text(json_root(document), "tally", name, sizeof name) && strcmp(name, "export") == 0 &&
               get_int(json_root(document), "version", &version);
     json_free(document);
     if (why.code == PROBLEM_MEMORY)
-        return at_line(m, why.code, why.detail);
+        return import_at_line(m, why.code, why.detail);
     if (!ok)
-        return at_line(m, PROBLEM_MALFORMED, "this is not an export of tally");
-    return version == 1 ? OK : at_line(m, PROBLEM_INVALID, "this export was made by a later version");
+        return import_at_line(m, PROBLEM_MALFORMED, "this is not an export of tally");
+    return version == 1 ? OK : import_at_line(m, PROBLEM_INVALID, "this export was made by a later version");
 }
 
 static int read_lines(struct importer *m)
 {
     int status = read_head(m);
 
-    while (status == OK && !m->ended && next_line(m)) {
+    while (status == OK && !m->ended && import_next_line(m)) {
         if (begins_with(m, "run") || begins_with(m, "end"))
             status = read_control(m);
-        else if (m->ingest != NULL)
+        else if (m->in_run && begins_with(m, "sealed"))
+            status = read_sealed(m);
+        else if (m->in_run && m->in_sealed)
+            status = import_at_line(m, PROBLEM_INVALID, "a record after the thinned epochs of its run");
+        else if (m->in_run)
             status = keep_record(m);
         else
-            status = at_line(m, PROBLEM_INVALID, "a record without a run");
+            status = import_at_line(m, PROBLEM_INVALID, "a record without a run");
     }
     if (status == OK && !m->ended)
-        status = no_more_lines(m);
+        status = import_no_more_lines(m);
     return status;
 }
 
@@ -385,7 +386,7 @@ int archive_import(struct store *s, FILE *in, struct archive_stats *stats, struc
     m.limits.tags_per_run = m.limits.config_keys = INT32_MAX;
     buffer_init(&m.page);
     int status = read_lines(&m);
-    if (m.ingest != NULL) /* it failed within a run */
+    if (m.in_run) /* it failed within a run */
         remove_run(&m);
     buffer_release(&m.page);
     free(m.attempts);

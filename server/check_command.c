@@ -23,8 +23,11 @@ static int check_open_store(struct store *s)
         fflush(stdout);
         return 1;
     }
-    printf("%" PRId64 " runs, %" PRId64 " series, %" PRId64 " batches, %" PRId64 " sums: ", report.runs, report.series,
+    printf("%" PRId64 " runs, %" PRId64 " series, %" PRId64 " batches, %" PRId64 " sums", report.runs, report.series,
            report.batches, report.rollups);
+    if (report.thinned_epochs > 0)
+        printf(", %" PRId64 " thinned epochs", report.thinned_epochs);
+    printf(": ");
     if (report.disagreements == 0)
         printf("all agree\n");
     else

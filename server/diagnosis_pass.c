@@ -164,6 +164,10 @@ int diagnosis_pass(struct request *q, struct epoch_sum *sum, int64_t world_size,
         rc = begin_gap(shape, AVERAGE_MACRO, &out->macro, &out->has_macro, p);
     struct pass pass = {.facts = out, .chance_size = -1, .p = p};
     const struct step_walk walk = {.conn = q->reader, .series = sum->series, .epoch = sum->epoch, .rank = -1};
+    if (sum->is_thinned) { /* there are no steps to look at: what the sum alone tells is left */
+        out->last_step = sum->last_step;
+        return rc;
+    }
     return rc == OK ? query_step_walk(&walk, look_at_step, &pass, p) : rc;
 }
 

@@ -38,6 +38,7 @@ int64_t diagnosis_size(const struct state *s);
 /**
  * diagnosis_pass(q, sum, world_size, out, p): one scan.  diagnosis_facts_release() after any result.
  * world_size  as declared; -1: it was not.
+ * A thinned epoch has no steps: nothing is counted then.
  */
 int diagnosis_pass(struct request *q, struct epoch_sum *sum, int64_t world_size, struct diagnosis_facts *out,
                    struct problem *p);

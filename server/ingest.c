@@ -9,7 +9,7 @@
  * 3. jobs take effect in the order in which they were submitted.
  *
  * The sync of a large group is left to a thread of its own (ingest_sync.h).
- * Between groups the writer removes deleted runs in small transactions and checkpoints.
+ * Between groups the writer removes deleted runs and the batches of sealed epochs in small transactions, and checkpoints.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -20,12 +20,15 @@
 
 #include "clock.h"
 #include "ingest_group.h"
+#include "ingest_house.h"
 #include "ingest_sync.h"
 #include "log.h"
 
 enum {
     IDLE_MS = 500,
     PURGE_ROWS = 2000,
+    THIN_ROWS = 4000,
+    THIN_ROWS_BUSY = 500, /* while somebody waits for the next group */
     GATHER_US_MAX = 2000,
     GATHER_JOBS_MAX = 4,
     GATHER_RECORDS_MAX = 500 /* a group of so many is worth its commit already */
@@ -51,6 +54,7 @@ struct ingest {
     int64_t n_taken;   /* jobs of the last group */
     int64_t gather_us; /* how long the next one may be waited for: what two commits take */
     bool purge;        /* hidden runs may be left */
+    bool thin;         /* batches of sealed epochs may be left */
     bool dirty;        /* the WAL may hold something */
 };
 
@@ -70,6 +74,8 @@ static int settle(struct group *g, struct job *job)
         return group_settle_delete(g, job);
     case JOB_REWIND:
         return group_settle_rewind(g, job);
+    case JOB_SEAL:
+        return group_settle_seal(g, job);
     }
     return problem_set(&job->problem, PROBLEM_INTERNAL, NULL, "no such job");
 }
@@ -103,7 +109,7 @@ static int settle_all(struct ingest *in, struct job *first, struct problem *p)
 /* One transaction for all.  Returns OK, or what failed for every one of them. */
 static int write_group(struct ingest *in, struct job *first, bool sync_later, struct problem *p)
 {
-    in->group.broken = in->group.hid_runs = false;
+    in->group.broken = in->group.hid_runs = in->group.sealed = false;
     size_t measures = count_measures(first);
     int status = group_reserve(&in->group, measures, p);
     if (status == OK)
@@ -131,7 +137,7 @@ static void fail_all(struct job *first, int status, const struct problem *p)
         job->status = status;
         job->problem = *p;
         job->accepted = job->duplicates = job->stale = 0;
-        job->removed = job->revision = 0;
+        job->removed = job->revision = job->sealed = 0;
         job->created = false;
     }
 }
@@ -151,6 +157,8 @@ static void count_jobs(struct ingest *in, const struct job *first, bool committe
         stats->queue_jobs--;
         stats->queue_bytes -= (int64_t)job->bytes;
         stats->refused += job->status != OK;
+        if (job->status == OK && job->kind == JOB_SEAL)
+            stats->epochs_sealed += job->sealed;
         if (job->status == OK && job->kind == JOB_BATCHES) {
             stats->records += job->accepted;
             stats->duplicates += job->duplicates;
@@ -173,6 +181,14 @@ static void log_outcome(struct ingest *in, int status, const struct problem *p)
         log_event(LOG_ERROR, status == PROBLEM_STORAGE_FULL ? "storage-full" : "commit-failed", "%s", p->detail);
     if (status == OK && before != OK)
         log_event(LOG_INFO, "writing-again", "a transaction was committed");
+}
+
+static bool is_refusing(struct ingest *in)
+{
+    pthread_mutex_lock(&in->mutex);
+    bool is = in->refusing != OK;
+    pthread_mutex_unlock(&in->mutex);
+    return is;
 }
 
 /* The end of some jobs: on the writer's thread, or on the syncer's. */
@@ -217,7 +233,9 @@ static void process(struct ingest *in, struct job *first)
     int status = write_group(in, first, sync_later, &problem);
 
     if (status == OK) {
+        in->thin |= is_refusing(in); /* what was refused too can go on */
         in->purge |= in->group.hid_runs;
+        in->thin |= in->group.sealed;
         in->dirty = true;
     }
     if (status == OK && sync_later) {
@@ -233,32 +251,27 @@ static void process(struct ingest *in, struct job *first)
 
 /* ---- between groups ---- */
 
-static void purge_some(struct ingest *in)
+static void thin_some(struct ingest *in, bool idle)
 {
-    struct problem p;
-    bool more = false;
-    int status = store_begin(in->store, &p);
+    int64_t removed = 0;
 
-    if (status == OK)
-        status = store_write_purge(in->store, PURGE_ROWS, &more, &p);
-    if (status == OK)
-        status = store_commit(in->store, &p);
-    else
-        store_rollback(in->store);
-    if (status != OK) /* the next start, or the next deletion, tries again */
-        log_event(LOG_ERROR, "purge-failed", "%s", p.detail);
-    in->purge = status == OK && more;
-    in->dirty = true;
+    in->thin = house_thin(in->store, idle ? THIN_ROWS : THIN_ROWS_BUSY, &removed);
+    pthread_mutex_lock(&in->mutex);
+    in->stats.batches_thinned += removed;
+    pthread_mutex_unlock(&in->mutex);
 }
 
 static void keep_house(struct ingest *in, bool idle)
 {
     struct problem p;
+    bool is_quiet = idle && !in->purge && !in->thin;
 
-    if (in->purge) {
-        purge_some(in);
-        idle = false;
-    }
+    in->dirty |= !is_quiet;
+    if (in->purge)
+        in->purge = house_purge(in->store, PURGE_ROWS);
+    else if (in->thin)
+        thin_some(in, idle);
+    idle = is_quiet;
     if (store_checkpoint(in->store, idle, &p) != OK)
         log_event(LOG_ERROR, "checkpoint-failed", "%s", p.detail);
     if (idle) {
@@ -309,7 +322,7 @@ static bool take_all(struct ingest *in, struct job **out)
     pthread_mutex_lock(&in->mutex);
     int64_t expected = in->n_taken + in->n_waiting;
     in->wake_at = 1;
-    while (in->head == NULL && !in->stopping && !in->purge && rc != ETIMEDOUT)
+    while (in->head == NULL && !in->stopping && !in->purge && !in->thin && rc != ETIMEDOUT)
         rc = in->dirty ? pthread_cond_timedwait(&in->wake, &in->mutex, &until)
                        : pthread_cond_wait(&in->wake, &in->mutex);
     if (in->head != NULL)
@@ -359,7 +372,7 @@ int ingest_start(struct ingest **out, struct store *store, const struct limits *
     in->store = store;
     in->queue_bytes_max = limits->queue_bytes;
     in->tail = &in->head;
-    in->purge = in->dirty = true; /* an earlier process may have left both */
+    in->purge = in->thin = in->dirty = true; /* an earlier process may have left all of them */
     int status = group_init(&in->group, store, p);
     if (status != OK) {
         free(in);

@@ -23,7 +23,7 @@
  *
  * Rollups are updated in the same transaction, from the rows that were really inserted.
  */
-enum job_kind { JOB_BATCHES, JOB_RUN_PUT, JOB_RUN_PATCH, JOB_RUN_DELETE, JOB_REWIND };
+enum job_kind { JOB_BATCHES, JOB_RUN_PUT, JOB_RUN_PATCH, JOB_RUN_DELETE, JOB_REWIND, JOB_SEAL };
 
 /* Bytes of a run's config and of its stages, as texts, once merged: many small patches must not grow them for ever. */
 enum { RUN_CONFIG_MAX = 1 << 20, RUN_STAGES_MAX = 4 << 20 };
@@ -44,6 +44,20 @@ struct run_change {
     enum run_status status;
 };
 
+/* An epoch of a stage, to be sealed: each of its series, with what was computed from the batches of this revision of it. */
+struct seal_part {
+    const struct series_row *series;
+    int64_t revision; /* of the epoch's row */
+    struct seal_row seal;
+};
+
+struct seal_change {
+    int64_t run; /* the key: a run of the same id that came later is another one */
+    int64_t epoch;
+    const struct seal_part *parts; /* [n], of one stage */
+    size_t n;
+};
+
 struct job {
     enum job_kind kind;
     char run[RUN_ID_MAX + 1];
@@ -58,6 +72,7 @@ struct job {
     const char *attempt;             /* JOB_REWIND: NULL: none */
     const char *stage;               /* JOB_REWIND: NULL: every stage */
     int64_t epoch, step;             /* JOB_REWIND */
+    const struct seal_change *seal;  /* JOB_SEAL */
     size_t bytes;                    /* its weight in the queue */
 
     /* out */
@@ -66,6 +81,7 @@ struct job {
     int64_t accepted, duplicates, stale; /* JOB_BATCHES: records */
     bool created;                        /* JOB_RUN_PUT: 201 */
     int64_t removed, revision;           /* JOB_REWIND */
+    int64_t sealed;                      /* JOB_SEAL: series; 0: the epoch has changed meanwhile, or is being written */
 
     /* Called once, on a thread of ingest, after the commit (or the refusal), with a list (by next) of the jobs that have
        this function and came to their end together.  May free them.  Must not block. */
@@ -81,11 +97,13 @@ struct ingest;
 struct ingest_stats {
     int64_t queue_bytes, queue_jobs;             /* now */
     int64_t records, duplicates, stale, refused; /* since start */
+    int64_t epochs_sealed, batches_thinned;      /* since start; an epoch of each series counts */
     struct histogram commits;                    /* since start: how long each took, its fsync included */
     int64_t last_commit_us;
 };
 
-/** Start the writer thread on an open store.  It also purges hidden runs and checkpoints when idle. */
+/** Start the writer thread on an open store.  It also purges hidden runs, removes the batches of sealed epochs, and
+ *  checkpoints when idle. */
 int ingest_start(struct ingest **out, struct store *store, const struct limits *limits, struct problem *p);
 
 /**

@@ -105,6 +105,18 @@ static int refuse_conflict(const struct settling *s, bool stored)
                        s->record->key.rank, stored ? "is stored already" : "came just before");
 }
 
+static int refuse_sealed(const struct settling *s)
+{
+    char pointer[32];
+
+    pointer_to(s, false, pointer, sizeof pointer);
+    return problem_set(&s->job->problem, PROBLEM_SEALED, pointer,
+                       "epoch %" PRId64
+                       " of series %s, stage %s, is sealed: its batches were thinned to their sums, so it "
+                       "cannot be told any more whether this one was counted",
+                       s->record->key.epoch, s->measure->name, s->record->stage);
+}
+
 static int refuse_sum(const struct settling *s, int status)
 {
     char pointer[320];
@@ -245,6 +257,8 @@ static int settle_measure(struct settling *s, bool *is_new)
 
     if (status == OK)
         status = find_epoch(s, series, &epoch);
+    if (status == OK && epoch->base.sealed_at != 0)
+        status = refuse_sealed(s);
     if (status != OK)
         return status;
 

@@ -201,6 +201,8 @@ int epoch_row(struct group *g, struct group_epoch *e, struct group_batch *const 
     row->epoch = e->base.epoch;
     row->level = row->bucket = row->closed = 0;
     row->revision = e->series->run->row.revision;
+    row->written_at = e->series->run->row.updated_at;
+    row->sealed_at = 0; /* nothing is added to a sealed epoch */
     row->steady_since = is_steady(e, first_step) ? e->base.steady_since : row->revision;
     row->batches = e->state.batches;
     row->samples = e->state.samples;

@@ -127,6 +127,7 @@ struct group {
     uint8_t *packed;                       /* scratch */
     size_t packed_cap;
     bool hid_runs; /* a run was deleted: there is something to purge */
+    bool sealed;   /* an epoch was sealed: there are batches to remove */
     bool broken;   /* a write failed half-way: the transaction must not be committed */
 };
 
@@ -241,7 +242,7 @@ int group_room_for_attempt(const struct group *g, const struct group_run *run, c
 int group_check_document(const struct group *g, const struct run_change *change, const struct run_row *row,
                          struct problem *p);
 
-/* ---- ingest_batches.c, ingest_flush.c, ingest_run.c, ingest_rewind.c ---- */
+/* ---- ingest_batches.c, ingest_flush.c, ingest_run.c, ingest_rewind.c, ingest_seal.c ---- */
 
 /**
  * Settle one job: OK or its problem.  A refused JOB_BATCHES leaves the group as it was.  The others
@@ -252,6 +253,7 @@ int group_settle_put(struct group *g, struct job *job);
 int group_settle_patch(struct group *g, struct job *job);
 int group_settle_delete(struct group *g, struct job *job);
 int group_settle_rewind(struct group *g, struct job *job);
+int group_settle_seal(struct group *g, struct job *job);
 
 /** group_flush(g, p): write all that was accepted.  Inside a transaction.  On failure broken, and all is forgotten. */
 int group_flush(struct group *g, struct problem *p);

@@ -4,6 +4,7 @@
  * Every window that the cut removes or divides loses its rollup.  The epoch is summed again from the batches that
  * are left, since min, max and last cannot be subtracted; of its buckets those that were divided are left open.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ static int rebuild_add(void *context, const struct batch_row *b)
     return window_sum_next(&g->window, b);
 }
 
-static int rebuild_write(struct group *g, int64_t revision, int64_t closed, struct problem *p)
+static int rebuild_write(struct group *g, int64_t revision, int64_t now, int64_t closed, struct problem *p)
 {
     struct rollup_row row;
     size_t ranks_size = rank_set_pack(&g->ranks, NULL, 0);
@@ -38,6 +39,7 @@ static int rebuild_write(struct group *g, int64_t revision, int64_t closed, stru
     row.ranks = ranks;
     row.ranks_size = ranks_size;
     row.revision = row.steady_since = revision;
+    row.written_at = now;
     row.closed = closed;
     status = store_write_rollup(g->store, &row, p);
     free(ranks);
@@ -45,7 +47,7 @@ static int rebuild_write(struct group *g, int64_t revision, int64_t closed, stru
 }
 
 /* The rollup of one epoch from its batches; none if there are none. */
-static int rebuild_epoch(struct group *g, const struct series_row *series, int64_t epoch, int64_t revision,
+static int rebuild_epoch(struct group *g, const struct series_row *series, int64_t epoch, int64_t revision, int64_t now,
                          int64_t closed, struct problem *p)
 {
     struct batch_key from = {.epoch = epoch}, to = {.epoch = epoch, .step = INT64_MAX, .rank = INT64_MAX};
@@ -58,7 +60,7 @@ static int rebuild_epoch(struct group *g, const struct series_row *series, int64
     status = store_batches_each(g->conn, series->run, series->series, &from, &to, rebuild_add, g, p);
     if (status > STATUS_SERVER && status < OK) /* of lib/, through the callback */
         status = problem_from_status(p, status);
-    return status == OK && g->window.sum.batches > 0 ? rebuild_write(g, revision, closed, p) : status;
+    return status == OK && g->window.sum.batches > 0 ? rebuild_write(g, revision, now, closed, p) : status;
 }
 
 /* How far the buckets of the epoch still reach once it is cut at this step. */
@@ -90,12 +92,30 @@ static int count_rollup(void *context, const struct rollup_row *row)
     return OK;
 }
 
+/* A sealed epoch ends before the cut (check_open()), and is its rows: what is cut begins after it. */
+static int skip_sealed(struct group *g, const struct series_row *series, int64_t *epoch, int64_t *step,
+                       struct problem *p)
+{
+    struct rollup_row row;
+    bool found = false;
+    int status = store_rollup_get(g->conn, series->run, series->series, *epoch, 0, 0, &row, &found, p);
+
+    if (status == OK && found && row.sealed_at != 0) {
+        ++*epoch;
+        *step = 0;
+    }
+    return status;
+}
+
 /* Cut one series; a series that ends up empty stays, with its shape. */
 static int cut_series(struct group *g, struct series_row *series, int64_t epoch, int64_t step, int64_t revision,
-                      int64_t *removed, struct problem *p)
+                      int64_t now, int64_t *removed, struct problem *p)
 {
     int64_t n = 0, closed = 0;
-    int status = store_write_batches_cut(g->store, series->run, series->series, epoch, step, &n, p);
+    int status = skip_sealed(g, series, &epoch, &step, p);
+
+    if (status == OK)
+        status = store_write_batches_cut(g->store, series->run, series->series, epoch, step, &n, p);
 
     if (status != OK || n == 0)
         return status;
@@ -104,7 +124,7 @@ static int cut_series(struct group *g, struct series_row *series, int64_t epoch,
     if (status == OK)
         status = store_write_rollups_cut(g->store, series->run, series->series, epoch, step, p);
     if (status == OK)
-        status = rebuild_epoch(g, series, epoch, revision, closed, p);
+        status = rebuild_epoch(g, series, epoch, revision, now, closed, p);
     series->epochs = series->batches = series->samples = 0;
     series->last_epoch = series->last_step = -1;
     if (status == OK)
@@ -137,20 +157,46 @@ static int list_series(void *context, const struct series_row *row)
     return OK;
 }
 
-static int cut_all(struct group *g, struct job *job, const struct run_row *row)
+/* Where the cut goes in this series: what is evaluated belongs to its epoch as a whole. */
+static int64_t cut_step(const struct job *job, const struct series_row *series)
 {
-    struct series_list list = {.stage = job->stage};
-    struct problem *p = &job->problem;
-    int status = store_series_each(g->conn, row->run, list_series, &list, p);
+    return job->stage == NULL && strcmp(series->stage, "train") != 0 ? 0 : job->step;
+}
 
-    if (status == PROBLEM_MEMORY)
-        problem_set(p, status, NULL, "no memory");
-    for (size_t i = 0; i < list.n && status == OK; i++) {
-        bool whole = job->stage == NULL && strcmp(list.rows[i].stage, "train") != 0;
-        status = cut_series(g, &list.rows[i], job->epoch, whole ? 0 : job->step, row->revision + 1, &job->removed, p);
+/* Batches of a sealed epoch cannot be taken out of its sum: before anything is written. */
+static int check_open(struct group *g, struct job *job, const struct series_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct series_row *series = &list->rows[i];
+        int64_t sealed = -1;
+        int status = store_sealed_after(g->conn, series->run, series->series, job->epoch, cut_step(job, series),
+                                        &sealed, &job->problem);
+        if (status != OK)
+            return status;
+        if (sealed >= 0)
+            return problem_set(&job->problem, PROBLEM_SEALED, sealed == job->epoch ? "/step" : "/epoch",
+                               "epoch %" PRId64 " of series %s, stage %s, is sealed: its batches were thinned to their "
+                               "sums, so nothing can be cut from it",
+                               sealed, series->name, series->stage);
     }
-    free(list.rows);
+    return OK;
+}
+
+static int cut_all(struct group *g, struct job *job, const struct run_row *row, const struct series_list *list)
+{
+    int status = OK;
+
+    for (size_t i = 0; i < list->n && status == OK; i++)
+        status = cut_series(g, &list->rows[i], job->epoch, cut_step(job, &list->rows[i]), row->revision + 1, job->now,
+                            &job->removed, &job->problem);
     return status;
+}
+
+static int list_all(struct group *g, struct job *job, const struct run_row *row, struct series_list *list)
+{
+    int status = store_series_each(g->conn, row->run, list_series, list, &job->problem);
+
+    return status == PROBLEM_MEMORY ? problem_set(&job->problem, status, NULL, "no memory") : status;
 }
 
 /* An attempt that makes a cut becomes the newest: all that were seen before are earlier. */
@@ -189,11 +235,21 @@ int group_settle_rewind(struct group *g, struct job *job)
         return status;
     }
 
+    struct series_list list = {.stage = job->stage};
     bool applied = name[0] != '\0' && attempt != NULL && attempt->row.rewound;
     if (!applied) {
+        status = list_all(g, job, &run->row, &list);
+        if (status == OK)
+            status = check_open(g, job, &list);
+        if (status != OK) { /* nothing was written */
+            free(list.rows);
+            group_forget(g);
+            return status;
+        }
         status = write_cut(g, job, run, name, p);
         if (status == OK)
-            status = cut_all(g, job, &run->row);
+            status = cut_all(g, job, &run->row, &list);
+        free(list.rows);
     }
     int64_t revision = run->row.revision + (job->removed > 0);
     if (status == OK)

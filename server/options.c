@@ -98,6 +98,12 @@ static bool set_tls_key(struct options *o, const char *value, char *why, size_t 
     return value[0] != '\0' || (snprintf(why, why_size, "--tls-key needs a file name"), false);
 }
 
+static bool set_keep_steps(struct options *o, const char *value, char *why, size_t why_size)
+{
+    return options_read_duration(value, &o->keep_steps_s) ||
+           (snprintf(why, why_size, "--keep-steps %s: must be a number and s, m, h, d or w, like 30d", value), false);
+}
+
 static bool set_web_dir(struct options *o, const char *value, char *why, size_t why_size)
 {
     o->web_dir = value;
@@ -183,6 +189,8 @@ static const struct option {
      "change a limit (repeatable; variable: separated by commas)"},
     {"--backup-dir", "DIR", "TALLY_BACKUP_DIR", FOR_SERVE, false, set_backup_dir,
      "where POST /api/v1/backup puts its files (beside the database)"},
+    {"--keep-steps", "30d", "TALLY_KEEP_STEPS", FOR_SERVE, false, set_keep_steps,
+     "thin the batches of epochs that were last written so long ago: a number and s, m, h, d or w (keep all)"},
     {"--web-dir", "DIR", "TALLY_WEB_DIR", FOR_SERVE, false, set_web_dir,
      "serve the page from this folder (for working on it)"},
     {"--run", "ID", NULL, FOR_EXPORT, false, set_run, "only this run (all)"},

@@ -41,6 +41,7 @@ struct options {
     bool insecure_no_auth;
     enum store_durability durability; /* STORE_FULL */
     struct limits limits;
+    int64_t keep_steps_s;           /* batches of old epochs are kept for so long; 0: for ever */
     const char *tls_cert, *tls_key; /* both or none; NULL */
     const char *web_dir;            /* NULL: the page inside the program */
     const char *backup_dir;         /* NULL: beside the database */

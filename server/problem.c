@@ -24,6 +24,8 @@ static const struct problem_kind KINDS[] = {
     {PROBLEM_CONFLICT, 409, "conflicting-content", "A batch is stored already, with other content"},
     {PROBLEM_SHAPE, 409, "conflicting-shape", "The series has another shape"},
     {PROBLEM_PROJECT, 409, "conflicting-project", "The run belongs to another project"},
+    {PROBLEM_SEALED, 409, "epoch-sealed", "The epoch is sealed"},
+    {PROBLEM_THINNED, 410, "thinned", "The batches are gone, their sums are kept"},
     {PROBLEM_TOO_LARGE, 413, "too-large", "The request is above a limit"},
     {PROBLEM_CONTENT_TYPE, 415, "unsupported-content-type", "This content type or encoding is not understood"},
     {PROBLEM_INVALID, 422, "invalid-value", "A value is not allowed"},

@@ -48,7 +48,10 @@ enum problem_code {
     PROBLEM_LIMIT =
         STATUS_SERVER - 32, /* 422 limit-reached: so many runs, series, ... are allowed; detail names the limit */
     PROBLEM_DAMAGED = STATUS_SERVER - 33, /* 500 storage-damaged: what is stored is not what was written; logged */
-    PROBLEM_LAST = STATUS_SERVER - 33
+    PROBLEM_SEALED = STATUS_SERVER - 34,  /* 409 epoch-sealed: its batches were thinned, none can be added or cut */
+    PROBLEM_THINNED =
+        STATUS_SERVER - 35, /* 410 thinned: the batches that were asked for are gone, their sums are not */
+    PROBLEM_LAST = STATUS_SERVER - 35
 };
 
 enum { PROBLEM_PLACES_MAX = 8 };

@@ -35,6 +35,7 @@ static int merge_row(void *context, const struct rollup_row *row)
     struct axis_epoch epoch = {.epoch = row->epoch,
                                .first_step = row->first_step,
                                .last_step = row->last_step,
+                               .is_thinned = m->asked && row->sealed_at != 0,
                                .asked_steps = m->asked ? row->steps : 0};
     for (; m->at_old < m->n_old && m->old[m->at_old].epoch < row->epoch; m->at_old++)
         if (push(m, &m->old[m->at_old]) != OK)
@@ -45,6 +46,7 @@ static int merge_row(void *context, const struct rollup_row *row)
             epoch.first_step = old->first_step;
         if (old->last_step > epoch.last_step)
             epoch.last_step = old->last_step;
+        epoch.is_thinned = epoch.is_thinned || old->is_thinned;
         epoch.asked_steps += old->asked_steps;
     }
     return push(m, &epoch);

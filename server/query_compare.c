@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "query_value.h"
+#include "rollup_levels.h"
 #include "steps_scan.h"
 
 #include "query_compare.h"
@@ -222,9 +223,22 @@ static int read_axes(struct cells *c, int64_t *low, int64_t *high)
     return OK;
 }
 
+/* A thinned epoch within the range has no steps finer than its finest buckets. */
+static bool has_thinned(const struct cells *c, int64_t low, int64_t high)
+{
+    for (size_t r = 0; r < c->ask->n_runs; r++)
+        for (size_t i = 0; i < c->axes[r].n; i++) {
+            const struct axis_epoch *e = &c->axes[r].epochs[i];
+            if (e->is_thinned && e->offset + e->first_step <= high && e->offset + e->last_step >= low)
+                return true;
+        }
+    return false;
+}
+
 static int make_cells(struct cells *c, int64_t low, int64_t high)
 {
     const struct compare_ask *ask = c->ask;
+    c->level = has_thinned(c, low, high) ? ROLLUP_LEVEL_FINEST : 0;
     while ((high >> c->level) - (low >> c->level) + 1 > ask->points)
         c->level++;
     c->first = low >> c->level;

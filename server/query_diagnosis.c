@@ -308,16 +308,18 @@ static int nonfinite_series(struct maker *m, const struct series_row *series)
     if (rc == OK && sum.state.mean.nonfinite > 0) {
         const struct step_walk walk = {.conn = m->q->reader, .series = series, .epoch = epoch, .rank = -1};
         int64_t count = sum.state.mean.nonfinite, of = sum.state.batches;
-        rc = query_step_walk(&walk, look_for_nonfinite, &list, m->p);
+        if (!sum.is_thinned)
+            rc = query_step_walk(&walk, look_for_nonfinite, &list, m->p);
         struct finding *f = rc == OK ? add_finding(m, "nonfinite", series->name, count, of, list.steps, list.n) : NULL;
         if (rc == OK && f == NULL)
             rc = query_no_memory(m->p);
         if (rc == OK) {
             f->level = count == of ? FINDING_ERROR : FINDING_WARNING;
-            say(f,
-                "%s was not finite (NaN or infinite) in %" PRId64 " of %" PRId64 " batches, first in step %" PRId64
-                "; what is not finite is in neither its sum nor its weight.",
-                series->name, count, of, list.steps[0]);
+            say(f, "%s was not finite (NaN or infinite) in %" PRId64 " of %" PRId64 " batches", series->name, count,
+                of);
+            if (list.n > 0)
+                say(f, ", first in step %" PRId64, list.steps[0]);
+            say(f, "; what is not finite is in neither its sum nor its weight.");
         }
     }
     query_epoch_sum_release(&sum);

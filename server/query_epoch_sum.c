@@ -17,6 +17,7 @@ static int add_rollup(struct request *q, struct epoch_sum *e, struct problem *p)
         return rc;
     const struct batch_key key = {e->epoch, row.last_step, 0};
     e->steps = row.steps;
+    e->is_thinned = row.sealed_at != 0;
     e->ranks = (int64_t)rank_set_packed_count(row.ranks, row.ranks_size);
     e->last_step = row.last_step;
     return query_state_add(&e->state, &key, row.samples, row.batches, row.state, row.state_size, p);

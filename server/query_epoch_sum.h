@@ -8,6 +8,7 @@ struct epoch_sum {
     const struct series_row *series; /* borrowed; NULL: the stage is unknown, and there is nothing */
     int64_t epoch;                   /* -1: the series has none */
     struct state state;              /* batches 0: nothing there */
+    bool is_thinned;                 /* its batches are gone */
     int64_t steps, ranks, last_step; /* 0 where there is nothing */
 };
 

@@ -13,6 +13,7 @@
 #include "query_step_mean.h"
 #include "query_value.h"
 #include "rank_set.h"
+#include "seal_means.h"
 
 #include "query_epochs.h"
 
@@ -23,6 +24,8 @@ struct epoch_series {
     struct state state;
     struct epoch_row counted;                  /* steps, batches, ... of this series in this epoch */
     int64_t revision, steady_since, last_step; /* of the epoch's rollup */
+    bool is_thinned;                           /* its batches are gone */
+    bool is_unknown;                           /* and of the rank asked for nothing but that it was there */
 };
 
 struct walk {
@@ -103,11 +106,19 @@ static int scan_rank(void *context, const struct batch_row *row)
     return query_state_add(&scan->series->state, &row->key, row->samples, 1, row->state, row->state_size, scan->p);
 }
 
+static bool has_rank(const struct rollup_row *rollup, int64_t rank)
+{
+    struct rank_set ranks;
+    rank_set_clear(&ranks);
+    return rank_set_add_packed(&ranks, rollup->ranks, rollup->ranks_size) == OK && !rank_set_add(&ranks, rank);
+}
+
 /* The sum of one series over one epoch. */
 static int read_epoch(struct walk *w, struct epoch_series *s, int64_t epoch)
 {
     state_clear(&s->state);
     s->counted = (struct epoch_row){.epoch = epoch};
+    s->is_thinned = s->is_unknown = false;
     struct rollup_row rollup;
     bool found = false;
     int rc = store_rollup_get(w->q->reader, s->row->run, s->row->series, epoch, 0, 0, &rollup, &found, w->p);
@@ -116,6 +127,12 @@ static int read_epoch(struct walk *w, struct epoch_series *s, int64_t epoch)
     s->revision = rollup.revision;
     s->steady_since = rollup.steady_since;
     s->last_step = rollup.last_step;
+    s->is_thinned = rollup.sealed_at != 0;
+    if (s->is_thinned && w->ask->rank >= 0) {
+        s->is_unknown = has_rank(&rollup, w->ask->rank);
+        s->counted.ranks = s->is_unknown;
+        return OK;
+    }
     if (w->ask->rank >= 0) {
         struct rank_scan scan = {.series = s, .rank = w->ask->rank, .step = -1, .p = w->p};
         const struct batch_key from = {.epoch = epoch}, to = {epoch, INT64_MAX, INT64_MAX};
@@ -145,6 +162,7 @@ static int compute(struct walk *w, size_t i)
     const struct query_metric *m = &w->ask->metrics[i];
     struct epoch_value *v = &w->values[i];
     struct epoch_series *s = series_of(w, m->series);
+    v->is_lost = false;
     v->present = s->counted.batches > 0;
     if (!v->present)
         return OK;
@@ -156,8 +174,31 @@ static int compute(struct walk *w, size_t i)
     return OK;
 }
 
+/* What was kept of them when the epoch was sealed. */
+static int kept_means(struct walk *w, struct epoch_series *s)
+{
+    struct seal_row seal;
+    bool found = false;
+    int rc = store_seal_get(w->q->reader, s->row->run, s->row->series, s->counted.epoch, &seal, &found, w->p);
+    for (size_t i = 0; rc == OK && i < w->ask->n_metrics; i++) {
+        const struct query_metric *m = &w->ask->metrics[i];
+        struct step_mean *out = &w->means[i];
+        struct seal_mean kept;
+        if (m->series != s->row || out->value == NULL)
+            continue;
+        bool is_kept = found && seal_means_find(&seal, m, &w->ask->run->options, &kept);
+        w->values[i].is_lost = !is_kept;
+        for (size_t v = 0; v < m->length; v++)
+            out->value[v] = is_kept ? kept.value : NAN;
+        out->gap = is_kept && kept.has_gap ? kept.gap : (struct gap_causes){.value = NAN};
+    }
+    return rc;
+}
+
 static int step_means(struct walk *w, struct epoch_series *s)
 {
+    if (s->is_thinned)
+        return kept_means(w, s);
     const struct step_mean_job job = {.conn = w->q->reader,
                                       .cache = w->q->app->step_cache,
                                       .options = &w->ask->run->options,
@@ -187,6 +228,10 @@ static void fill_row(struct walk *w, int64_t epoch, struct epoch_row *row)
         row->last_step = !any || counted->last_step > row->last_step ? counted->last_step : row->last_step;
         any = true;
     }
+    for (size_t i = 0; i < w->n_series; i++) {
+        row->is_thinned = row->is_thinned || w->series[i].is_thinned;
+        row->is_unknown = row->is_unknown || w->series[i].is_unknown;
+    }
 }
 
 static int one_epoch(struct walk *w, int64_t epoch, bool *any, struct epoch_row *row)
@@ -196,7 +241,7 @@ static int one_epoch(struct walk *w, int64_t epoch, bool *any, struct epoch_row 
         int rc = read_epoch(w, &w->series[i], epoch);
         if (rc != OK)
             return rc;
-        *any = *any || (w->series[i].asked && w->series[i].counted.batches > 0);
+        *any = *any || (w->series[i].asked && (w->series[i].counted.batches > 0 || w->series[i].is_unknown));
     }
     if (!*any)
         return OK; /* the rank that was asked for has nothing here */

@@ -17,7 +17,9 @@ struct epochs_ask {
 struct epoch_row {
     int64_t epoch;
     int64_t steps, batches, samples, ranks; /* of the basis (query_basis); 0 where it has none in this epoch */
-    int64_t first_step, last_step;          /* over the series asked for and the basis */
+    bool is_thinned;                        /* the batches of one of these are gone */
+    bool is_unknown;               /* and of one rank nothing is known any more: no number here means anything */
+    int64_t first_step, last_step; /* over the series asked for and the basis */
 };
 
 /* One selector in one epoch.  Arrays have query_metric.length values. */
@@ -27,6 +29,7 @@ struct epoch_value {
     bool has_interval;            /* low and high say something */
     double *low, *high;           /* NAN where there is none */
     double *mean_of_steps;        /* NULL: not asked for, or a weighted mean */
+    bool is_lost;                 /* the batches are gone, and this mean of the steps was not kept */
     const struct gap_causes *gap; /* why it differs from value; NULL: not asked for, or not split for this metric */
     int64_t nonfinite;            /* weighted means */
 };

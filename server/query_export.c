@@ -102,6 +102,21 @@ static int rank_of(const struct series_row *row)
     return row->shape.form == FORM_MEAN ? 2 : strcmp(row->name, "main") != 0;
 }
 
+/* Are the batches of a series gone in this epoch? */
+static int look_for_seal(struct export *x, const struct series_row *row, int64_t epoch, bool *is_thinned)
+{
+    struct rollup_row rollup;
+    bool found = false;
+    int rc = store_rollup_get(x->q->reader, row->run, row->series, epoch, 0, 0, &rollup, &found, x->p);
+    *is_thinned = rc == OK && found && rollup.sealed_at != 0;
+    if (!*is_thinned || x->ask->skip_thinned)
+        return rc;
+    return problem_set(x->p, PROBLEM_THINNED, "?epoch",
+                       "the batches of epoch %" PRId64 " of series %s, stage %s, were thinned to their sums: epochs, "
+                       "classes, confusion and steps still answer",
+                       epoch, row->name, row->stage);
+}
+
 static int open_series(struct export *x, int64_t epoch)
 {
     const struct query_run *run = x->ask->run;
@@ -112,7 +127,10 @@ static int open_series(struct export *x, int64_t epoch)
         for (size_t i = 0; i < run->n_series; i++) {
             if (rank_of(&run->series[i]) != rank || !wanted(x, &run->series[i]))
                 continue;
-            int rc = add_series(x, &run->series[i], epoch);
+            bool is_thinned = false;
+            int rc = look_for_seal(x, &run->series[i], epoch, &is_thinned);
+            if (rc == OK && !is_thinned)
+                rc = add_series(x, &run->series[i], epoch);
             if (rc != OK)
                 return rc;
         }

@@ -17,13 +17,15 @@ struct export_ask {
     int64_t limit;      /* records, >= 1 */
     int64_t bytes;      /* a page ends before it is longer than this (it holds one record at least) */
     const char *cursor; /* NULL: from the beginning */
+    bool skip_thinned;  /* give the other series instead of PROBLEM_THINNED */
 };
 
 /**
  * query_export(q, ask, out, next, p): append a page to out.
  *
  * next     the next page's cursor, in the arena; NULL: this is the last page.
- * Returns  OK; PROBLEM_INVALID at ?cursor; errors of the store.
+ * Returns  OK; PROBLEM_INVALID at ?cursor; PROBLEM_THINNED: the batches of a series asked for are gone in this epoch;
+ *          errors of the store.
  * Memory   a few hundred batches of each series, and the page.
  */
 int query_export(struct request *q, const struct export_ask *ask, struct buffer *out, const char **next,

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "rollup_levels.h"
 #include "steps_scan.h"
 
 /* The entry at the front of all series; NULL: none is left. */
@@ -230,9 +231,18 @@ static int check_size(const struct steps_work *w, size_t n_entries)
                        n_entries, n_values, (int)STEPS_VALUES_MAX);
 }
 
+/* Of one rank a thinned epoch has nothing left, so it does not bound the width either. */
+static void look_for_thinned(struct steps_work *w, struct steps_answer *out)
+{
+    for (size_t i = w->range.first; i <= w->range.last; i++)
+        out->n_thinned += w->axis.epochs[i].is_thinned;
+    w->level_min = out->n_thinned > 0 && w->ask->rank < 0 ? ROLLUP_LEVEL_FINEST : 0;
+}
+
 static int answer_range(struct steps_work *w, struct steps_answer *out)
 {
     size_t n_entries;
+    look_for_thinned(w, out);
     int rc = steps_level(w, &out->over, &n_entries);
     if (rc != OK)
         return rc;

@@ -27,8 +27,9 @@ struct steps_column {
 /* All arrays are [n], in the request's arena; entries rise by (epoch, step). */
 struct steps_answer {
     int64_t width;
-    bool counted; /* x_from */
-    bool over;    /* more epochs than points: an entry an epoch */
+    bool counted;      /* x_from */
+    bool over;         /* more epochs than points: an entry an epoch */
+    int64_t n_thinned; /* epochs of the range whose steps are known in sums only: the width is that of these at least */
     size_t n;
     int64_t *x, *epoch, *step, *time, *samples, *batches;
     struct steps_column *columns; /* [n_metrics] */

@@ -27,6 +27,12 @@ static inline int rollup_level_within(int level)
     return level < ROLLUP_LEVEL_FINEST ? 0 : level - (level - ROLLUP_LEVEL_FINEST) % ROLLUP_LEVEL_GAP;
 }
 
+/** rollup_level_kept(level): the level at which a thinned epoch is read for buckets of 2^level steps. */
+static inline int rollup_level_kept(int level)
+{
+    return level < ROLLUP_LEVEL_FINEST ? ROLLUP_LEVEL_FINEST : level;
+}
+
 /** rollup_bucket_first(bucket, level), rollup_bucket_last(bucket, level): its steps, both included. */
 static inline int64_t rollup_bucket_first(int64_t bucket, int level)
 {

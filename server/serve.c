@@ -1,7 +1,7 @@
 /**
- * Puts the parts together and takes them apart.  Order of the start: store, tokens, writer, network.  Order of
- * the stop: no new connections; what is queued is committed and every answer goes out; the writer ends; the store
- * closes.
+ * Puts the parts together and takes them apart.  Order of the start: store, tokens, writer, network, retention.
+ * Order of the stop: no new connections; what is queued is committed and every answer goes out; retention and the writer end;
+ * the store closes.
  */
 #include <inttypes.h>
 #include <malloc.h>
@@ -22,12 +22,14 @@
 #include "log.h"
 #include "query_step_mean.h"
 #include "rate_limit.h"
+#include "retention.h"
 #include "serve.h"
 #include "store.h"
 
 struct server {
     struct app app;
     struct store_conn *token_reader; /* used by auth alone, one call at a time */
+    struct retention *retention;     /* NULL: batches are kept for ever */
 };
 
 static int tokens_each(void *context, int (*fn)(void *fn_context, const struct token_row *row), void *fn_context,
@@ -81,6 +83,8 @@ static int start(struct server *s, const struct options *o, struct problem *p)
             .address = o->address, .port = o->port, .limits = &s->app.limits, .app = &s->app, .is_tls = s->app.is_tls};
         rc = http_start(&s->app.http, &http, p);
     }
+    if (rc == OK && o->keep_steps_s > 0)
+        rc = retention_start(&s->retention, s->app.store, s->app.ingest, o->keep_steps_s * 1000, p);
     return rc;
 }
 
@@ -90,6 +94,7 @@ static bool stop(struct server *s)
 {
     if (s->app.http != NULL && !http_stop(s->app.http))
         return false;
+    retention_stop(s->retention);
     if (s->app.ingest != NULL)
         ingest_stop(s->app.ingest);
     step_cache_free(s->app.step_cache);

@@ -15,6 +15,7 @@ struct axis_epoch {
     int64_t epoch;
     int64_t first_step, last_step; /* over all series of the stage */
     int64_t offset;                /* set by step_axis_place() */
+    bool is_thinned;               /* in one of the asked series: its steps are only known in sums */
     int64_t asked_steps;           /* steps of the asked series, each counted by itself: a bound of the entries */
 };
 

@@ -143,6 +143,10 @@ static int look_inside(const struct scan *scan, const struct rollup_row *row, bo
     if (*inside || from.epoch != row->epoch || to.epoch != row->epoch || row->first_step > from.step ||
         row->last_step < to.step)
         return OK;
+    if (scan->w->axis.epochs[scan->w->range.first].is_thinned) { /* it cannot say: rather given than left out */
+        *inside = true;
+        return OK;
+    }
     return store_batches_each(scan->w->q->reader, row->run, row->series, &from, &to, find_any, inside, scan->w->p);
 }
 

@@ -30,6 +30,7 @@ struct steps_work {
     struct query_axis axis;
     struct axis_range range;
     int level;
+    int level_min;              /* 0, or that of the finest buckets where some epoch of the range is thinned */
     struct series_scan *series; /* those asked for, each once */
     size_t n_series;
     struct problem *p;
@@ -57,7 +58,7 @@ void steps_whole_range(const struct steps_work *w, struct batch_key *from, struc
 /* ---- steps_width.c ---- */
 
 /**
- * steps_level(w, over, entries): choose w->level.
+ * steps_level(w, over, entries): choose w->level, at least w->level_min.
  *
  * over     more epochs than points: every epoch is one bucket.
  * entries  how many the answer has at most (exactly, where they had to be counted).

@@ -173,7 +173,7 @@ static int64_t rows_of_level(const struct steps_work *w, int level)
 
 static int count_widths(struct steps_work *w, struct step_widths *widths, int *out)
 {
-    int level = 0, finest = 0;
+    int level = w->level_min, finest = 0;
     if (w->ask->rank >= 0) {
         int rc = count_of_rank(w, widths);
         if (rc == OK)
@@ -186,8 +186,10 @@ static int count_widths(struct steps_work *w, struct step_widths *widths, int *o
         int rc = count_at(w, level, widths, &finest);
         if (rc != OK)
             return rc;
+        if (finest < w->level_min)
+            finest = w->level_min;
         *out = step_widths_level(widths, finest, w->ask->points);
-        if (*out != finest || finest == 0)
+        if (*out != finest || finest == w->level_min)
             return OK;
     }
 }
@@ -199,7 +201,7 @@ int steps_level(struct steps_work *w, bool *over, size_t *entries)
     for (size_t i = w->range.first; i <= w->range.last && bound <= w->ask->points; i++)
         bound += w->axis.epochs[i].asked_steps;
     if (bound <= w->ask->points) {
-        w->level = 0;
+        w->level = w->level_min;
         *entries = (size_t)bound;
         return OK;
     }

@@ -26,7 +26,9 @@ struct window {
     const struct window_end *ends;
     struct steps_column *columns;
     bool with_cells;
-    int64_t closed;                 /* of the epoch at hand */
+    int64_t closed; /* of the epoch at hand, as are the next three */
+    bool is_thinned;
+    int64_t first_step, last_step;
     struct state shared[DEPTH_MAX]; /* of the node at this depth; zeroed until it is needed */
     bool ready[DEPTH_MAX];
 };
@@ -66,14 +68,18 @@ static int add_steps(struct window *window, struct state *into, int64_t epoch, i
     return step_cover(&cover, epoch, window->closed, from, to);
 }
 
-static int find_closed(struct window *window, int64_t epoch)
+static int find_epoch(struct window *window, int64_t epoch)
 {
     const struct series_row *series = window->series->row;
     struct rollup_row row;
     bool found = false;
     int rc =
         store_rollup_get(window->w->q->reader, series->run, series->series, epoch, 0, 0, &row, &found, window->w->p);
-    window->closed = rc == OK && found ? row.closed : 0;
+    found = found && rc == OK;
+    window->closed = found ? row.closed : 0;
+    window->is_thinned = found && row.sealed_at != 0;
+    window->first_step = found ? row.first_step : 0;
+    window->last_step = found ? row.last_step : -1;
     return rc;
 }
 
@@ -120,6 +126,51 @@ static int write_values(struct window *window, size_t i, struct state *s)
     return OK;
 }
 
+/* No value: what the window would cut is known as a whole only. */
+static void write_nothing(struct window *window, size_t i)
+{
+    const struct steps_ask *ask = window->w->ask;
+    for (size_t m = 0; m < ask->n_metrics; m++)
+        for (size_t v = 0, length = ask->metrics[m].length; v < length && ask->metrics[m].series == window->series->row;
+             v++)
+            window->columns[m].value[i * length + v] = NAN;
+}
+
+/* All of a thinned epoch is its own row, whatever buckets it has. */
+static int add_whole_epoch(struct window *window, struct state *into, int64_t epoch)
+{
+    const struct series_row *series = window->series->row;
+    struct steps_work *w = window->w;
+    struct rollup_row row;
+    bool found = false;
+    int rc = store_rollup_get(w->q->reader, series->run, series->series, epoch, 0, 0, &row, &found, w->p);
+    if (rc != OK || !found)
+        return rc;
+    return query_state_add(into, NULL, row.samples, row.batches, row.state, row.state_size, w->p);
+}
+
+/* The window i of a thinned epoch: exact where it begins with a bucket (or before the first step), else none.  Its end is that of
+   an entry, which no bucket of the finest kind crosses. */
+static int solve_thinned(struct window *window, size_t i)
+{
+    int64_t width = INT64_C(1) << ROLLUP_LEVEL_FINEST, from = start_of(window, i), to = window->ends[i].last;
+    if (from > window->last_step)
+        from = to + 1; /* nothing of this series is in it */
+    else if (from <= window->first_step)
+        from = 0;
+    if ((from % width != 0 && from <= to) || window->w->ask->rank >= 0) {
+        write_nothing(window, i);
+        return OK;
+    }
+    int rc = take_state(window, 0);
+    if (rc == OK && from <= to && from <= window->first_step && to >= window->last_step)
+        rc = add_whole_epoch(window, &window->shared[0], window->ends[i].epoch);
+    else if (rc == OK && from <= to)
+        rc = add_steps(window, &window->shared[0], window->ends[i].epoch, from,
+                       to | rollup_bucket_last(0, ROLLUP_LEVEL_FINEST));
+    return rc == OK ? write_values(window, i, &window->shared[0]) : rc;
+}
+
 static int solve(struct window *window, size_t i, size_t j, int depth);
 
 /* The child i .. j of the node above: what that shares, and the steps from .. to beside it. */
@@ -161,7 +212,12 @@ int steps_window(struct steps_work *w, const struct series_scan *s, const struct
     for (size_t first = 0, last; first < n && rc == OK; first = last + 1) {
         for (last = first; last + 1 < n && ends[last + 1].epoch == ends[first].epoch;)
             last++;
-        rc = find_closed(window, ends[first].epoch);
+        rc = find_epoch(window, ends[first].epoch);
+        if (window->is_thinned) {
+            for (size_t i = first; i <= last && rc == OK; i++)
+                rc = solve_thinned(window, i);
+            continue;
+        }
         if (rc == OK)
             rc = take_state(window, 0);
         if (rc == OK)

@@ -95,7 +95,9 @@ struct batch_row {
 /* The sum of one epoch of one series (level 0, bucket 0), or of the steps of one bucket of it: level L > 0 has
    bucket = step >> L, for the levels of rollup_levels.h.  Invariants:
    1. a row is the exact sum of the batches of its window, and holds at least one;
-   2. of an epoch: every bucket that ends before ${closed} and holds a batch has its row, and none that ends after it. */
+   2. of an epoch: every bucket that ends before ${closed} and holds a batch has its row, and none that ends after it;
+   3. of a sealed epoch: closed lies behind its last step, unless all of it lies in one bucket of the finest level.  Its
+      batches count as gone, also while some are still being removed: the rows are all there is. */
 struct rollup_row {
     int64_t run, series, epoch;
     int64_t level, bucket;
@@ -108,6 +110,8 @@ struct rollup_row {
     int64_t closed;                  /* level 0: a step, a multiple of 2^ROLLUP_LEVEL_FINEST; else 0 */
     int64_t steady_since; /* level 0: after this revision no batch came or went but at steps of the epoch's last
                                       ROLLUP_STEADY_STEPS (as it was then), or later; else 0 */
+    int64_t written_at;   /* level 0: when its last batch came, by the server's clock; 0: not known.  Else 0 */
+    int64_t sealed_at;    /* level 0: when it was sealed; 0: it is not.  Else 0 */
     const uint8_t *ranks; /* level 0: the distinct ranks, packed: rank_set.h; borrowed */
     size_t ranks_size;
     const uint8_t *state; /* packed sum; borrowed */
@@ -115,6 +119,16 @@ struct rollup_row {
 };
 
 enum { ROLLUP_STEADY_STEPS = 32 };
+
+/* A sealed epoch of a series: what was kept of its batches beside the sums.  There is one exactly where the epoch's row has
+   sealed_at. */
+struct seal_row {
+    int64_t run, series, epoch;
+    bool is_thinned;             /* no batch is left */
+    int64_t ignore_index, top_k; /* the options that the means were computed with */
+    const uint8_t *means;        /* packed: seal_means.h; borrowed */
+    size_t means_size;
+};
 
 struct token_row {
     int64_t token;                 /* its number, for list and revoke */
@@ -152,6 +166,8 @@ struct store_conn *store_writer(struct store *s);
 
 int store_reader_open(struct store *s, struct store_conn **out, struct problem *p);
 void store_reader_close(struct store_conn *c);
+/** store_interrupt(c): what a reader does at the moment ends with an error.  The one function for another thread. */
+void store_interrupt(struct store_conn *c);
 
 /** A snapshot: reads between these two see one state of the database.  Keep it short; never open
  *  while an answer is being sent. */
@@ -308,7 +324,33 @@ int store_write_closed(struct store *s, int64_t run, int64_t series, int64_t epo
 int store_write_rollups_cut(struct store *s, int64_t run, int64_t series, int64_t epoch, int64_t step,
                             struct problem *p);
 
+/* ---- sealed epochs ---- */
+
+int store_seal_get(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, struct seal_row *row, bool *found,
+                   struct problem *p); /* borrowed as store_batch_get */
+/** Insert (it is not there yet) and mark the epoch's row, which is there and not sealed. */
+int store_write_seal(struct store *s, const struct seal_row *row, int64_t sealed_at, struct problem *p);
+/** store_write_thin(s, limit, removed, more, p): remove up to limit batches of sealed epochs; more: some may be left. */
+int store_write_thin(struct store *s, int64_t limit, int64_t *removed, bool *more, struct problem *p);
+
+/* An epoch that is not sealed. */
+struct open_epoch {
+    int64_t epoch, written_at; /* as in its row */
+};
+
+/** Epochs of a series that are not sealed, by epoch. */
+int store_open_epochs_each(struct store_conn *c, int64_t run, int64_t series,
+                           int (*fn)(void *context, const struct open_epoch *epoch), void *context, struct problem *p);
+/** store_sealed_after(c, run, series, epoch, step, out, p): would a cut at (epoch, step) reach into a sealed epoch?  *out is that
+ *  epoch, the first one; -1: there is none. */
+int store_sealed_after(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t step, int64_t *out,
+                       struct problem *p);
+
 /* ---- for checks ---- */
+
+/** store_stray_seals(c, out, p): seals without a sealed epoch, sealed epochs without a seal, and batches of epochs that are said to
+ *  be thinned. */
+int store_stray_seals(struct store_conn *c, int64_t *out, struct problem *p);
 
 int store_rollups_count(struct store_conn *c, int64_t run, int64_t series, int64_t *out,
                         struct problem *p); /* of every level */

@@ -181,6 +181,11 @@ void store_reader_close(struct store_conn *c)
     free(c);
 }
 
+void store_interrupt(struct store_conn *c)
+{
+    sqlite3_interrupt(c->db);
+}
+
 int store_snapshot_begin(struct store_conn *c, struct problem *p)
 {
     struct sql q;

@@ -50,6 +50,21 @@ int store_orphans(struct store_conn *c, int64_t *out, struct problem *p)
     return read_int(&q, out, p);
 }
 
+int store_stray_seals(struct store_conn *c, int64_t *out, struct problem *p)
+{
+    struct sql q;
+
+    sql_begin(
+        &q, c, "compare seals with epochs",
+        "SELECT (SELECT count(*) FROM seal s WHERE NOT EXISTS (SELECT 1 FROM rollup r WHERE r.run = s.run AND "
+        "r.series = s.series AND r.level = 0 AND r.epoch = s.epoch AND r.sealed_at <> 0)) + "
+        "(SELECT count(*) FROM rollup r WHERE r.sealed_at <> 0 AND (r.level <> 0 OR NOT EXISTS (SELECT 1 FROM seal s "
+        "WHERE s.run = r.run AND s.series = r.series AND s.epoch = r.epoch))) + "
+        "(SELECT count(*) FROM seal s WHERE s.thinned = 1 AND EXISTS (SELECT 1 FROM batch b WHERE b.run = s.run AND "
+        "b.series = s.series AND b.epoch = s.epoch))");
+    return read_int(&q, out, p);
+}
+
 int store_miscounts(struct store_conn *c, int64_t *out, struct problem *p)
 {
     struct sql q;

@@ -7,7 +7,7 @@
 
 #define ROLLUP_COLUMNS                                                                                                 \
     "run, series, level, epoch, bucket, batches, samples, correct, steps, first_step, last_step, first_time, "         \
-    "primary_min, primary_max, revision, closed, steady_since, ranks, state"
+    "primary_min, primary_max, revision, closed, steady_since, ranks, state, written_at, sealed_at"
 
 /* All but the blobs, which stand last. */
 static void read_numbers(struct sql *q, struct rollup_row *row)
@@ -36,6 +36,8 @@ static void read_rollup(struct sql *q, struct rollup_row *row)
     read_numbers(q, row);
     row->ranks = sql_column_blob(q, 17, &row->ranks_size);
     row->state = sql_column_blob(q, 18, &row->state_size);
+    row->written_at = sql_column_int(q, 19);
+    row->sealed_at = sql_column_int(q, 20);
 }
 
 int store_rollup_get(struct store_conn *c, int64_t run, int64_t series, int64_t epoch, int64_t level, int64_t bucket,
@@ -135,7 +137,7 @@ int store_write_rollup(struct store *s, const struct rollup_row *row, struct pro
     sql_begin(&q, &s->writer, "write a rollup",
               "INSERT OR REPLACE INTO rollup (" ROLLUP_COLUMNS
               ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-              "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)");
+              "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)");
     sql_int(&q, row->run);
     sql_int(&q, row->series);
     sql_int(&q, row->level);
@@ -155,6 +157,8 @@ int store_write_rollup(struct store *s, const struct rollup_row *row, struct pro
     sql_int(&q, row->steady_since);
     sql_blob(&q, row->ranks, row->ranks_size);
     sql_blob(&q, row->state, row->state_size);
+    sql_int(&q, row->written_at);
+    sql_int(&q, row->sealed_at);
     return sql_run(&q, p);
 }
 

@@ -388,8 +388,9 @@ int store_write_purge(struct store *s, int64_t limit, bool *more, struct problem
     }
     status = purge_large(s, run, limit, &done, p);
     if (status == OK && done) {
-        static const char *const small[] = {"DELETE FROM series WHERE run = ?1", "DELETE FROM attempt WHERE run = ?1",
-                                            "DELETE FROM run_tag WHERE run = ?1", "DELETE FROM run WHERE run = ?1"};
+        static const char *const small[] = {"DELETE FROM series WHERE run = ?1", "DELETE FROM seal WHERE run = ?1",
+                                            "DELETE FROM attempt WHERE run = ?1", "DELETE FROM run_tag WHERE run = ?1",
+                                            "DELETE FROM run WHERE run = ?1"};
         for (size_t i = 0; i < sizeof small / sizeof small[0] && status == OK; i++)
             status = delete_rows(s, small[i], run, 0, &removed, p);
         if (status == OK)

@@ -40,6 +40,7 @@ Test(options, defaults_listen_on_loopback_with_full_durability)
     cr_assert_str_eq(o.address, "127.0.0.1");
     cr_assert_eq(o.port, 7070);
     cr_assert_eq(o.durability, STORE_FULL);
+    cr_assert_eq(o.keep_steps_s, 0, "batches are kept for ever");
     cr_assert_eq(o.n_allow_hosts, 0);
     cr_assert_not(o.insecure_no_auth);
     cr_assert_null(o.web_dir);
@@ -49,14 +50,10 @@ Test(options, defaults_listen_on_loopback_with_full_durability)
 
 Test(options, the_command_line_wins_over_the_environment)
 {
-    static const char *const ENV[] = {"TALLY_DB=env.db",
-                                      "TALLY_LISTEN=[::1]:1",
-                                      "TALLY_ALLOW_HOST=a,b:2,,c",
-                                      "TALLY_INSECURE_NO_AUTH=1",
-                                      "TALLY_DURABILITY=normal",
-                                      "TALLY_LIMIT=points=5,classes=6",
-                                      "TALLY_WEB_DIR=",
-                                      NULL};
+    static const char *const ENV[] = {
+        "TALLY_DB=env.db",          "TALLY_LISTEN=[::1]:1",    "TALLY_ALLOW_HOST=a,b:2,,c",
+        "TALLY_INSECURE_NO_AUTH=1", "TALLY_DURABILITY=normal", "TALLY_LIMIT=points=5,classes=6",
+        "TALLY_WEB_DIR=",           "TALLY_KEEP_STEPS=2d",     NULL};
     struct options o;
     char alone[] = "serve",
          with[] = "serve --db=x.db --listen 0.0.0.0:0 --allow-host d --limit points=7 --durability full --web-dir w";
@@ -72,6 +69,7 @@ Test(options, the_command_line_wins_over_the_environment)
     cr_assert_str_eq(o.allow_hosts[2], "c");
     cr_assert(o.insecure_no_auth);
     cr_assert_eq(o.durability, STORE_NORMAL);
+    cr_assert_eq(o.keep_steps_s, 2 * 86400);
     cr_assert_eq(o.limits.points, 5);
     cr_assert_eq(o.limits.classes, 6);
     cr_assert_null(o.web_dir);
@@ -137,6 +135,9 @@ Test(options, wrong_usage_is_refused_with_a_hint)
                                         "serve --listen 127.0.0.1:65536",
                                         "serve --listen ::1:80",
                                         "serve --durability maybe",
+                                        "serve --keep-steps 30",
+                                        "serve --keep-steps 0d",
+                                        "check --keep-steps 30d",
                                         "serve --limit points",
                                         "serve --limit bogus=1",
                                         "serve --limit points=0",
