@@ -4,7 +4,7 @@
 // about the steps its diagnosis.  Where there are neither, the sentence only says how the two numbers are computed,
 // which is true of every metric.
 
-import { difference, inUnit, integer } from './format.js';
+import { difference, inUnit, integer, plural } from './format.js';
 
 const VISIBLE = 5e-4; // a smaller gap vanishes in the rounding of the page
 
@@ -63,4 +63,17 @@ export function explain({ epoch, chosen, unit, findings = [] }) {
         causes: terms.map(term => ({ value: metric.gap[term.name], text: term.text })),
         finding: wanted.find(id => listed.includes(id)) ?? null
     };
+}
+
+/**
+ * What a chart says where the server keeps the batches of old epochs no longer (`thinned` of its steps answer): '' where none
+ * of its epochs is thinned.
+ */
+export function thinnedNote(steps) {
+    if (!steps?.thinned)
+        return '';
+    const { epochs, width } = steps.thinned;
+    const of = `The batches of ${plural(epochs, 'epoch')} are no longer kept`;
+    return width === null ? `${of}, and their sums hold all ranks: no steps of one rank`
+        : `${of}: steps ${integer(width)} at a time, epochs exact`;
 }

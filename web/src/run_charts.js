@@ -12,7 +12,7 @@ import { ChartMenus } from './run_menus.js';
 import { chartPaths } from './run_data.js';
 import { lastPosition } from './axis.js';
 import { chartData, spansOf } from './series.js';
-import { explain } from './explain.js';
+import { explain, thinnedNote } from './explain.js';
 import { meanSelector, metricTitle, unitOf } from './catalogue.js';
 import { difference, integer, inUnit, plural } from './format.js';
 
@@ -37,12 +37,13 @@ export function Charts({ data }) {
     const lastX = useMemo(() => Math.max(lastPosition(epochs.epochs), state.to === '' ? steps.x[steps.x.length - 1] ?? 0 : 0), [data]);
     // a zoom leaves it as it is
     const table = useMemo(() => chosen && html`<${Epochs} epochs=${epochs.epochs} chosen=${chosen} unit=${unit} />`, [epochs, chosen?.selector, unit]);
+    const note = thinnedNote(steps);
     const show = id => ({ ...state, ...zoomOn(id, data, last), show: id });
     return html`
         <${ChartMenus} hasMeans=${means.length > 0} ranks=${data.ranks} />
         ${chosen && html`
             <div class="headline">
-                <${ChartPanel} title=${metricTitle(chosen)} data=${headline} unit=${unit} bounds=${chosen.entry.range} size="large"
+                <${ChartPanel} title=${metricTitle(chosen)} note=${note} data=${headline} unit=${unit} bounds=${chosen.entry.range} size="large"
                     epochName=${chosen.entry.kind === 'counts' ? 'epoch, counts added' : 'epoch, states added'} last=${lastX}
                     paths=${chartPaths(run.id, stage, chosen.selector, state)} />
                 <${Card} epoch=${last} chosen=${chosen} finding=${finding} unit=${unit} show=${show} />

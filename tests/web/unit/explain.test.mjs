@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { explain } from '../../../web/src/explain.js';
+import { explain, thinnedNote } from '../../../web/src/explain.js';
 
 const MACRO = { selector: 'accuracy.macro' };
 const plain = text => text.replaceAll('\u00a0', ' ');
@@ -51,4 +51,11 @@ test('equal values need no sentence, missing ones no finding', () => {
     assert.deepEqual([same.differs, same.text], [false, null]);
     assert.equal(explain({ epoch: undefined, chosen: MACRO, unit: 'percent' }), null);
     assert.equal(explain({ epoch: epoch({ value: null, mean_of_steps: null }), chosen: MACRO, unit: 'percent' }), null);
+});
+
+test('a chart of thinned epochs says how fine it still is, any other says nothing', () => {
+    assert.equal(plain(thinnedNote({ width: 64, thinned: { epochs: 3, width: 64 } })), 'The batches of 3 epochs are no longer kept: steps 64 at a time, epochs exact');
+    assert.match(plain(thinnedNote({ thinned: { epochs: 1, width: null } })), /^The batches of 1 epoch are no longer kept, .*no steps of one rank$/);
+    assert.equal(thinnedNote({ width: 1 }), '');
+    assert.equal(thinnedNote(undefined), '');
 });
