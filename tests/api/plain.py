@@ -1,4 +1,5 @@
 """A database as it was before pages had sums: the way to write into one by hand, since the next opening gives it sums again."""
+import contextlib
 import os
 import sqlite3
 
@@ -23,3 +24,14 @@ def make_plain(source, target):
             db.execute(sql)
     old.close()
     return db
+
+
+@contextlib.contextmanager
+def edited(path):
+    """A connection to write by hand with into a database that no server has open."""
+    plain = path + ".plain"
+    db = make_plain(path, plain)
+    with db:
+        yield db
+    db.close()
+    os.replace(plain, path)

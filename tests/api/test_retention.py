@@ -8,6 +8,7 @@ import threading
 import time
 import unittest
 
+from plain import edited
 from tally_server import ApiTest, TallyServer, run_tally, seed_of, wait_until
 
 KEEP = ("--keep-steps", "1s")
@@ -362,10 +363,8 @@ class Values(unittest.TestCase):
                     ("UPDATE series SET batches = batches + 1 WHERE stage = 'train'", "batches is")):
                 with open(copy, "wb") as f:
                     f.write(sound)
-                db = sqlite3.connect(copy)
-                with db:
+                with edited(copy) as db:
                     self.assertGreater(db.execute(change).rowcount, 0, change)
-                db.close()
                 code, out, err = run_tally("check", "--db", copy)
                 self.assertEqual((code, err), (1, ""), (change, out))
                 self.assertIn(says, out, change)
@@ -494,20 +493,16 @@ class When(unittest.TestCase):
             self.log(server, "r", 0)
             self.log(server, "r", 1)
             self.assertEqual(server.stop(), 0)
-            db = sqlite3.connect(server.db)
-            with db:
+            with edited(server.db) as db:
                 db.execute("UPDATE rollup SET written_at = 0")
                 db.execute("UPDATE run SET updated_at = updated_at + 3600000")
-            db.close()
             server.options = list(KEEP)
             server.start()
             time.sleep(1.5)
             self.assertEqual(sealed_in(server.db)[0], 0)
             self.assertEqual(server.stop(), 0)
-            db = sqlite3.connect(server.db)
-            with db:
+            with edited(server.db) as db:
                 db.execute("UPDATE run SET updated_at = updated_at - 7200000")
-            db.close()
             server.start()
             wait_for_seals(server, 1)
 
