@@ -34,6 +34,7 @@ VALIDATION_BATCHES, VALIDATION_POST = 200, 100
 STEPS_AN_EPOCH = STEPS // EPOCHS
 CRASHES, LOGGED_AGAIN = 12, 100
 WAL_MIB = 768
+IDLE_S = 50
 RUN = "/api/v1/runs/job"
 
 
@@ -47,14 +48,25 @@ class Client:
     def __init__(self, soak):
         self.soak, self.etags = soak, {}
         self.connection = http.client.HTTPConnection("127.0.0.1", soak.server.port, timeout=60)
+        self.used_at = time.monotonic()
+
+    def send(self, method, path, body, headers):
+        self.connection.request(method, path, body=body, headers=headers)
+        return self.connection.getresponse()
 
     def ask(self, method, path, body=None, headers=None, allowed=(200,)):
         headers = dict(headers or {})
         if method == "GET" and path in self.etags:
             headers["If-None-Match"] = self.etags[path]
-        self.connection.request(method, path, body=body, headers=headers)
-        answer = self.connection.getresponse()
+        try:
+            answer = self.send(method, path, body, headers)
+        except (ConnectionError, http.client.RemoteDisconnected):  # the server closes what is idle for a minute
+            if time.monotonic() - self.used_at < IDLE_S:
+                raise
+            self.connection.close()
+            answer = self.send(method, path, body, headers)
         data = answer.read()
+        self.used_at = time.monotonic()
         self.soak.count(answer.status)
         if answer.status not in allowed and answer.status != 304:
             raise Failed("%s %s: %d %s" % (method, path, answer.status, data[:500]))
