@@ -44,6 +44,9 @@ RUN_CLIENT := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s test
 RUN_WEB := cd tests/web && TALLY_BIN=$(abspath $(TALLY)) node --test unit/*.test.mjs browser/*.test.mjs
 # A short form of each fault runs with all tests; the long forms are `make faults`.
 SHIM := $(OUT)/tests/faults/shim.so
+# The server with an allocator that fails: the objects under the address sanitizer, but for the arena.
+MEMORY_SAN := address,undefined
+MEMORY_PROGRAM := $(BUILD)/$(subst $(comma),-,$(MEMORY_SAN))/tests/faults/tally
 RUN_FAULTS = TALLY_BIN=$(abspath $(TALLY)) TALLY_SHIM=$(abspath $(SHIM)) TALLY_MEMORY=$(abspath $(MEMORY_PROGRAM)) python3 -m unittest discover -s tests/faults -p '$(FAULTS)'
 FAULTS ?= test*.py
 RUN_FUZZ := TALLY_BIN=$(abspath $(TALLY)) python3 -m unittest discover -s tests/fuzz
@@ -82,9 +85,6 @@ test-integrations: build ## torchmetrics, Lightning, Keras and Hugging Face, the
 $(SHIM): tests/faults/shim.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -g -O2 -Wall -Wextra -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl
-# The server with an allocator that fails: the objects under the address sanitizer, but for the arena.
-MEMORY_SAN := address,undefined
-MEMORY_PROGRAM := $(BUILD)/$(subst $(comma),-,$(MEMORY_SAN))/tests/faults/tally
 .PHONY: memory-program
 memory-program:
 	$(Q)$(MAKE) --no-print-directory SAN=$(MEMORY_SAN) $(MEMORY_PROGRAM)

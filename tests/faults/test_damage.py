@@ -74,7 +74,7 @@ class Disk:
         self.frames, self.pages, self.last_group = self.read_log()
 
     def read_log(self):
-        """Frames until the last commit, the pages that they hold, and the first frame of the last commit.  The log is whole: only salts are compared."""
+        """Frames until the last commit, the pages that they hold, and the first frame of the last two commits.  The log is whole: only salts are compared."""
         log, frames, commits, pages, all_pages = self.files.get("-wal", b""), 0, [0], set(), set()
         for i in range((len(log) - HEADER) // FRAME):
             page, commit = struct.unpack_from(">II", log, HEADER + i * FRAME)
@@ -84,7 +84,7 @@ class Disk:
             if commit:
                 frames, pages = i + 1, set(all_pages)
                 commits.append(frames)
-        return frames, pages, commits[-2] if len(commits) > 1 else 0
+        return frames, pages, commits[-3] if len(commits) > 2 else 0
 
     def counts(self, suffix, at):
         """Is this byte read by whoever opens the database?"""
@@ -219,7 +219,7 @@ class Damage(FaultTest):
         size = len(disk.files[suffix])
         if rng.random() < 0.8:
             return suffix, rng.randrange(size), bytes([1 << rng.randrange(8)])
-        if suffix == "-wal":  # noise in the last commit looks like one that was torn: see docs/operations.md
+        if suffix == "-wal":  # noise in the last two commits looks as if they had been torn: see docs/operations.md
             size = HEADER + disk.last_group * FRAME
         at = rng.randrange(size // 512) * 512
         return suffix, at, rng.randbytes(512)
@@ -315,7 +315,7 @@ class Damage(FaultTest):
         db.close()
         self.check_found_by_a_question(server, "a stored state is damaged")
 
-    def test_a_log_that_is_damaged_before_its_last_commit_is_refused_and_left_alone(self):
+    def test_a_log_that_is_damaged_before_its_last_two_commits_is_refused_and_left_alone(self):
         disk = self.disk("all in the log", hold_at=0)
         folder = self.folder()
         for at, mask in ((HEADER + 5 * FRAME + 100, b"\x08"), (HEADER + 5 * FRAME + 24, os.urandom(512)), (3, b"\x01"), (20, b"\x80"), (HEADER + 9, b"\x02"),
@@ -334,7 +334,7 @@ class Damage(FaultTest):
             for name, content in before.items():
                 self.assertEqual(read(os.path.join(folder, "tally.db" + name)), content, "the files are left alone")
 
-    def test_a_log_whose_last_commit_was_torn_is_taken_without_it(self):
+    def test_a_log_whose_last_two_commits_were_torn_is_taken_without_them(self):
         disk = self.disk("all in the log", hold_at=0)
         answers, _ = self.truth(disk)
         server = self.server(folder=self.folder())
