@@ -29,6 +29,7 @@ enum {
     PURGE_ROWS = 2000,
     THIN_ROWS = 4000,
     THIN_ROWS_BUSY = 500, /* while somebody waits for the next group */
+    TRIM_US = 60 * 1000 * 1000,
     GATHER_US_MAX = 2000,
     GATHER_JOBS_MAX = 4,
     GATHER_RECORDS_MAX = 500 /* a group of so many is worth its commit already */
@@ -51,11 +52,12 @@ struct ingest {
     struct syncer *syncer;
     struct group group;
     pthread_t thread;
-    int64_t n_taken;   /* jobs of the last group */
-    int64_t gather_us; /* how long the next one may be waited for: what two commits take */
-    bool purge;        /* hidden runs may be left */
-    bool thin;         /* batches of sealed epochs may be left */
-    bool dirty;        /* the WAL may hold something */
+    int64_t n_taken;    /* jobs of the last group */
+    int64_t gather_us;  /* how long the next one may be waited for: what two commits take */
+    int64_t trimmed_at; /* by clock_monotonic_us(): when free memory was last given back */
+    bool purge;         /* hidden runs may be left */
+    bool thin;          /* batches of sealed epochs may be left */
+    bool dirty;         /* the WAL may hold something */
 };
 
 /* ---- a group ---- */
@@ -274,9 +276,13 @@ static void keep_house(struct ingest *in, bool idle)
     idle = is_quiet;
     if (store_checkpoint(in->store, idle, &p) != OK)
         log_event(LOG_ERROR, "checkpoint-failed", "%s", p.detail);
-    if (idle) {
+    if (idle)
         in->dirty = false;
-        malloc_trim(0); /* what a busy time took, of all threads */
+    /* what large questions and a busy time took, of all threads: a job that never rests must not keep it */
+    int64_t now = clock_monotonic_us();
+    if (idle || now - in->trimmed_at > TRIM_US) {
+        malloc_trim(0);
+        in->trimmed_at = now;
     }
 }
 
