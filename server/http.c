@@ -1,12 +1,11 @@
 /**
- * Requests on their way from libmicrohttpd to the handlers and back; http_answer.c writes the answers,
- * http_network.c has the threads.  No other file includes microhttpd.
+ * Requests on their way from libmicrohttpd to the handlers and back: the head, the body, the handler, the end.  Those that
+ * must wait are left to http_wait.c; http_answer.c writes the answers.
  *
- * Invariants:
- * 1. an exchange belongs to its network thread, but while it is parked or suspended to whoever will answer it; only its
- *    state, its connection and its place among the parked stay the thread's;
- * 2. nothing is queued in the first handler call unless the connection shall close: the library closes
- *    after an answer that comes before the whole request.
+ * Invariant: nothing is queued in the first handler call unless the connection shall close: the library closes after an
+ * answer that comes before the whole request.
+ *
+ * Thread: the exchange's network thread; work_run() on a worker.
  */
 #include <netinet/in.h>
 #include <stddef.h>
@@ -26,61 +25,8 @@
 enum {
     DISCARD_MAX = 64 * 1024, /* a refused body this small is read away: the connection lives on */
     GATE_FROM = 16 * 1024,   /* bodies this small, decoded, are not worth counting */
-    GATE_FACTOR = 3,         /* what decoding makes of a byte, about */
-    PARKED_MAX = 256,        /* of one network thread: each costs a call in each pass */
-    PARKED_US = 50000        /* a commit takes less */
+    GATE_FACTOR = 3          /* what decoding makes of a byte, about */
 };
-
-/* ---- life of an exchange ---- */
-
-/* A zeroed exchange but for its problem and its room, which are large: used ones are used again. */
-static struct exchange *new_exchange(struct network *n)
-{
-    struct exchange *x = n->spare;
-
-    if (x != NULL) {
-        n->spare = x->next_spare;
-        n->n_spare--;
-    } else {
-        x = malloc(sizeof *x);
-        if (x == NULL)
-            return NULL;
-    }
-    memset(x, 0, offsetof(struct exchange, problem));
-    x->network = n;
-    arena_init_in(&x->q.arena, x->room, sizeof x->room);
-    response_init(&x->r);
-    body_init(&x->body, &n->http->budget);
-    return x;
-}
-
-static void free_exchange(struct exchange *x)
-{
-    struct network *n = x->network;
-
-    body_release(&x->body);
-    response_release(&x->r);
-    arena_release(&x->q.arena);
-    gate_leave(&n->http->gate, &x->ticket);
-    if (n->n_spare == SPARE_MAX) {
-        free(x);
-        return;
-    }
-    x->next_spare = n->spare;
-    n->spare = x;
-    n->n_spare++;
-}
-
-/* The answer is out, or nobody waits for it any more. */
-static void end_exchange(struct exchange *x)
-{
-    struct http *h = x->network->http;
-    bool counted = x->is_counted;
-
-    free_exchange(x);
-    if (counted)
-        drain_leave(&h->exchanges);
-}
 
 /* ---- the head of a request ---- */
 
@@ -160,32 +106,6 @@ static void work_run(struct work *work, struct store_conn *reader)
     http_resume(&x->q);
 }
 
-static struct exchange *of_mail(struct loop_mail *mail)
-{
-    return (struct exchange *)(void *)((char *)mail - offsetof(struct exchange, mail));
-}
-
-/* The handler is done with it: the library, which runs after the mail was opened, will ask for the answer. */
-static void take_back(struct loop_mail *mail)
-{
-    struct exchange *x = of_mail(mail);
-
-    if (x->state == EXCHANGE_ABANDONED) {
-        end_exchange(x);
-        return;
-    }
-    if (x->state == EXCHANGE_PARKED)
-        x->network->n_parked--;
-    else
-        MHD_resume_connection(x->mhd);
-    x->state = EXCHANGE_DONE;
-}
-
-static void resume(struct loop_mail *mail)
-{
-    MHD_resume_connection(of_mail(mail)->mhd);
-}
-
 void request_remote(const struct request *q, uint8_t address[16])
 {
     const struct exchange *x = q->http;
@@ -212,34 +132,6 @@ void request_body_done(struct request *q)
         body_release(&x->body);
 }
 
-void http_resume(struct request *first)
-{
-    struct http *h = ((struct exchange *)first->http)->network->http;
-    struct loop_mail *newest[NETWORKS_MAX] = {NULL}, *oldest[NETWORKS_MAX] = {NULL};
-
-    for (struct request *q = first; q != NULL; q = q->next_resumed) {
-        struct exchange *x = q->http;
-        size_t i = (size_t)(x->network - h->network);
-        x->mail.open = take_back;
-        x->mail.next = newest[i];
-        if (newest[i] == NULL)
-            oldest[i] = &x->mail;
-        newest[i] = &x->mail;
-    }
-    for (unsigned i = 0; i < NETWORKS_MAX; i++)
-        if (newest[i] != NULL)
-            loop_post_all(h->network[i].loop, newest[i], oldest[i]);
-}
-
-/* The gate let it in: on its network thread it is dispatched again. */
-void http_let_in(struct gate_ticket *ticket)
-{
-    struct exchange *x = (struct exchange *)(void *)((char *)ticket - offsetof(struct exchange, ticket));
-
-    x->mail.open = resume;
-    loop_post(x->network->loop, &x->mail);
-}
-
 /* How much a packed body may unpack to: what it says, and if that was a lie, whatever is allowed. */
 static int64_t told_size(const struct exchange *x)
 {
@@ -259,8 +151,7 @@ static bool may_decode(struct exchange *x)
     int64_t size = is_gzip ? x->unpack_max : (int64_t)x->body.size;
     if (x->ticket.is_inside || size < GATE_FROM || gate_enter(&x->network->http->gate, &x->ticket, size * GATE_FACTOR))
         return true;
-    conn_phase(x->conn, CONN_WORKING, 0);
-    MHD_suspend_connection(x->mhd); /* whoever lets it in posts to this very thread, so that comes later */
+    http_wait_for_gate(x);
     return false;
 }
 
@@ -277,55 +168,6 @@ static bool unpack(struct exchange *x)
     }
     x->rc = rc;
     return true;
-}
-
-/* From the submission on the exchange is somebody else's: nothing of it may be touched after a success. */
-static enum MHD_Result suspend(struct exchange *x)
-{
-    const struct route *route = x->q.route;
-    struct problem p;
-
-    x->state = EXCHANGE_SUSPENDED;
-    MHD_suspend_connection(x->mhd);
-    int rc =
-        route->kind == ROUTE_WORKER ? workers_submit(x->network->http->workers, &x->work, &p) : route->start(&x->q, &p);
-    if (rc != OK) {
-        x->problem = p;
-        x->rc = rc;
-        http_resume(&x->q);
-    }
-    return MHD_YES;
-}
-
-static enum MHD_Result park(struct exchange *x)
-{
-    struct network *n = x->network;
-    struct problem p;
-
-    x->state = EXCHANGE_PARKED;
-    x->parked_at = n->pass_at;
-    n->n_parked++;
-    int rc = x->q.route->start(&x->q, &p);
-    if (rc == OK)
-        return MHD_YES;
-    n->n_parked--;
-    x->state = EXCHANGE_DONE;
-    x->problem = p;
-    x->rc = rc;
-    return http_answer(x);
-}
-
-/* The library asks for the answer of one that is parked. */
-static enum MHD_Result stay_parked(struct exchange *x)
-{
-    struct network *n = x->network;
-
-    if (n->pass_at - x->parked_at > PARKED_US) {
-        n->n_parked--;
-        x->state = EXCHANGE_SUSPENDED;
-        MHD_suspend_connection(x->mhd);
-    }
-    return MHD_YES;
 }
 
 /* The whole request is in. */
@@ -347,8 +189,7 @@ static enum MHD_Result dispatch(struct exchange *x)
             encode_response(&x->q, &x->r);
         return http_answer(x);
     }
-    conn_phase(x->conn, CONN_WORKING, 0);
-    return route->kind == ROUTE_ASYNC && x->network->n_parked < PARKED_MAX ? park(x) : suspend(x);
+    return http_wait_for_answer(x);
 }
 
 /* An expectation of 100 without a body, and more bytes behind it: the library calls once before it takes answers, and
@@ -359,14 +200,6 @@ static bool is_too_soon(struct exchange *x)
 
     x->was_woken = true;
     return first && x->framing.expects_continue && !has_body;
-}
-
-static enum MHD_Result wait_for_end(struct exchange *x)
-{
-    MHD_suspend_connection(x->mhd);
-    x->mail.open = resume;
-    loop_post(x->network->loop, &x->mail);
-    return MHD_YES;
 }
 
 static enum MHD_Result finish(struct exchange *x)
@@ -381,7 +214,7 @@ static enum MHD_Result finish(struct exchange *x)
 void *http_on_request_line(void *context, const char *target, struct MHD_Connection *mhd)
 {
     struct network *n = context;
-    struct exchange *x = new_exchange(n);
+    struct exchange *x = exchange_new(n);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
     n->is_moving = true;
@@ -397,7 +230,7 @@ void *http_on_request_line(void *context, const char *target, struct MHD_Connect
     x->q.now = clock_now_ms();
     x->target_copy = arena_strndup(&x->q.arena, target, x->target_size);
     if (x->target_copy == NULL) {
-        free_exchange(x);
+        exchange_end(x);
         return NULL;
     }
     /* The library would make a record of every argument; when its memory for them ends it answers and goes on
@@ -419,7 +252,7 @@ enum MHD_Result http_on_call(void *context, struct MHD_Connection *mhd, const ch
         return MHD_queue_response(mhd, 503, ((struct network *)context)->http->without_memory);
     }
     if (x->state == EXCHANGE_PARKED)
-        return stay_parked(x);
+        return http_stay_parked(x);
     x->network->is_moving = true;
     if (x->state == EXCHANGE_HEAD)
         return begin(x, method, version);
@@ -433,7 +266,7 @@ enum MHD_Result http_on_call(void *context, struct MHD_Connection *mhd, const ch
         *size = 0;
         return MHD_YES;
     }
-    return is_too_soon(x) ? wait_for_end(x) : dispatch(x);
+    return is_too_soon(x) ? http_wait_for_call(x) : dispatch(x);
 }
 
 void http_on_completed(void *context, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why)
@@ -447,12 +280,11 @@ void http_on_completed(void *context, struct MHD_Connection *mhd, void **exchang
     *exchange = NULL;
     x->network->is_moving = true;
     if (x->state == EXCHANGE_PARKED) { /* a connection that was reset; a suspended one is not looked at */
-        x->state = EXCHANGE_ABANDONED;
-        x->network->n_parked--;
+        http_abandon(x);
         return;
     }
     if (x->is_early && why == MHD_REQUEST_TERMINATED_COMPLETED_OK && x->conn != NULL)
         listener_linger(h->listener, x->conn);
     conn_phase(x->conn, CONN_WAITING, IDLE_S);
-    end_exchange(x);
+    exchange_end(x);
 }

@@ -18,7 +18,7 @@
 #include "http_workers.h"
 
 /**
- * Private to http.c, http_answer.c and http_network.c, the files that know libmicrohttpd.
+ * Private to the files that know libmicrohttpd: http.c, http_wait.c, http_answer.c, http_network.c, http_exchange.c.
  *
  * Everything of one exchange (a request and its answer) hangs off one struct, taken when the request line is in and
  * given back in the completion callback.
@@ -111,6 +111,30 @@ enum MHD_Result http_on_call(void *context, struct MHD_Connection *mhd, const ch
                              const char *version, const char *data, size_t *size, void **exchange);
 void http_on_completed(void *context, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why);
 void http_let_in(struct gate_ticket *ticket);
+
+/* ---- http_exchange.c ---- */
+
+/** exchange_new(n): zeroed but for its problem and its room, which are large.  NULL: no memory. */
+struct exchange *exchange_new(struct network *n);
+/** exchange_end(x): the answer is out, or nobody waits for it any more: all that it holds is given back. */
+void exchange_end(struct exchange *x);
+void exchange_free_spares(struct network *n);
+
+/* ---- http_wait.c ---- */
+
+/** http_wait_for_answer(x): the whole request is in: hand it to its worker or its handler.  Nothing of it may be touched
+ *  after that; the next call has it DONE, with rc set. */
+enum MHD_Result http_wait_for_answer(struct exchange *x);
+/** http_stay_parked(x): the library asks for the answer of one that is parked. */
+enum MHD_Result http_stay_parked(struct exchange *x);
+/** http_abandon(x): the connection of one that is parked has ended: whoever answers it frees it. */
+void http_abandon(struct exchange *x);
+/** http_wait_for_gate(x): until http_let_in() of its ticket; then it is called as before. */
+void http_wait_for_gate(struct exchange *x);
+/** http_wait_for_call(x): the library shall only call once more. */
+enum MHD_Result http_wait_for_call(struct exchange *x);
+
+/* ---- http_answer.c ---- */
 
 /** http_answer(x): queue the answer: the response, or the problem that rc names. */
 enum MHD_Result http_answer(struct exchange *x);

@@ -5,7 +5,7 @@
 
 /**
  * Answers as data: what a problem looks like on the wire and which headers every answer carries.  Pure;
- * http.c turns the result into bytes.
+ * http_answer.c turns the result into bytes.
  */
 
 /** response_init(r): 200, application/json, empty. */

@@ -170,11 +170,7 @@ static void stop_network(struct network *n)
         MHD_stop_daemon(n->daemon);
     n->daemon = NULL;
     answer_cache_release(n);
-    for (struct exchange *x = n->spare, *next; x != NULL; x = next) {
-        next = x->next_spare;
-        free(x);
-    }
-    n->spare = NULL;
+    exchange_free_spares(n);
 }
 
 static unsigned between(unsigned low, unsigned value, unsigned high)
