@@ -65,10 +65,9 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
     head.n = 0;
     head.is_full = false;
     x->state = EXCHANGE_BODY;
-    x->began_us = clock_monotonic_us();
     x->is_counted = true;
     drain_enter(&x->network->http->exchanges);
-    conn_phase(x->conn, CONN_BODY, x->network->http->limits->request_deadline_s);
+    x->began_us = conn_phase(x->conn, CONN_BODY, x->network->http->limits->request_deadline_s);
 
     x->q.method = head_method(method);
     x->rc = check_framing(x, method, version, &head);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "http_exchange.h"
 #include "log.h"
 #include "routes.h"
@@ -167,8 +166,8 @@ enum MHD_Result http_answer(struct exchange *x)
         response = x->network->http->without_memory;
         status = 503;
     }
-    conn_phase(x->conn, CONN_SENDING, SEND_S + (int64_t)(size / SEND_RATE));
-    server_stats_add(x->q.route, status, clock_monotonic_us() - x->began_us);
+    int64_t now = conn_phase(x->conn, CONN_SENDING, SEND_S + (int64_t)(size / SEND_RATE));
+    server_stats_add(x->q.route, status, now - x->began_us);
     enum MHD_Result queued = MHD_queue_response(x->mhd, (unsigned)status, response);
     if (!is_kept)
         MHD_destroy_response(response);

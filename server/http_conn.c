@@ -78,15 +78,16 @@ int conn_fd(const struct conn *c)
     return c->fd;
 }
 
-void conn_phase(struct conn *c, enum conn_phase phase, int64_t seconds)
+int64_t conn_phase(struct conn *c, enum conn_phase phase, int64_t seconds)
 {
     int64_t now = clock_monotonic_us();
 
     if (c == NULL)
-        return;
+        return now;
     atomic_store_explicit(&c->deadline_us, seconds > 0 ? now + seconds * 1000000 : 0, memory_order_relaxed);
     atomic_store_explicit(&c->since_us, now, memory_order_relaxed);
     atomic_store_explicit(&c->phase, (int)phase, memory_order_relaxed);
+    return now;
 }
 
 void conn_due(struct conn *c, int64_t seconds)

@@ -26,8 +26,9 @@ void conn_list_free(struct conn_list *l); /* after every conn_close() */
 struct conn *conn_open(struct conn_list *l, int fd, int64_t header_deadline_s); /* NULL: no memory */
 void conn_close(struct conn_list *l, struct conn *c); /* before its fd is closed; NULL does nothing */
 int conn_fd(const struct conn *c);
-/** The connection (NULL: nothing happens) enters a phase and must leave it within seconds (0: no deadline). */
-void conn_phase(struct conn *c, enum conn_phase phase, int64_t seconds);
+/** The connection (NULL: nothing happens) enters a phase and must leave it within seconds (0: no deadline).  Returns when
+ *  that was: us, monotonic, so that nobody who times a request by its phases reads the clock again. */
+int64_t conn_phase(struct conn *c, enum conn_phase phase, int64_t seconds);
 /** conn_due(c, seconds): its phase must end within seconds, or sooner where that was said before. */
 void conn_due(struct conn *c, int64_t seconds);
 
