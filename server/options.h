@@ -54,7 +54,8 @@ struct options {
     int64_t token_expires_s;   /* from now; 0: never */
     const char *token_file;    /* COMMAND_TOKEN_CREATE: where its text is; NULL: make one */
     bool token_if_missing;
-    int64_t token_id;       /* COMMAND_TOKEN_REVOKE */
+    int64_t token_id;    /* COMMAND_TOKEN_REVOKE */
+    bool replaces_hosts; /* private: the command line is being read; its first host replaces those of the environment */
     struct kept_list *kept; /* private: the lists of the environment, cut up */
 };
 
