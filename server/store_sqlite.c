@@ -1,15 +1,9 @@
 /**
- * The life of a SQLite store: open, readers, transactions, checkpoints.
+ * The life of a SQLite store: its connections, open and close.  store_sqlite_transaction.c writes by them.
  *
  * Guarantees:
- * 1. What store_commit() reported as done is on disk (durability full: WAL with synchronous=FULL); so is, after
- *    store_sync(), what store_commit_unsynced() did.
- * 2. No commit and no checkpoint ever run at the same time on two connections: this process commits
- *    and checkpoints on one connection, and other processes take the gate (byte 1 of the lock file)
- *    for their short transactions.  SQLite before 3.51.3 can lose WAL frames otherwise.
- * 3. After a failed write or fsync nothing more is written by this process.
- * 4. A file that is not ours, or newer than this program, or damaged where it can be told without reading all, is not changed.
- * 5. Every connection reads and writes pages with sums (store_sqlite_page.c).
+ * 1. a file that is not ours, or newer than this program, or damaged where it can be told without reading all, is not changed;
+ * 2. every connection reads and writes pages with sums (store_sqlite_page.c).
  *
  * Thread: the writing connection belongs to one thread; each reader to one thread at a time.
  */
@@ -20,21 +14,7 @@
 
 #include "store_sqlite.h"
 
-enum {
-    GATE_WAIT_MS = 10000,
-    SERVER_WAIT_MS = 200,    /* a command that makes a token holds the server's lock for a moment */
-    WAL_PAGES_DUE = 4000,    /* 16 MiB: a checkpoint that waits for nobody */
-    WAL_PAGES_BOUND = 32000, /* 128 MiB: one that makes the WAL start over if no reader needs it */
-    WAL_PAGES_MOST = 64000,  /* 256 MiB: one that waits for the readers that need it */
-    READERS_WAIT_MS = 250
-};
-
-static int take_gate(struct store *s, struct problem *p)
-{
-    if (store_lock_take(s->lock_fd, STORE_LOCK_GATE, GATE_WAIT_MS))
-        return OK;
-    return problem_set(p, PROBLEM_STORAGE, NULL, "another process holds the write lock of the database");
-}
+enum { SERVER_WAIT_MS = 200 }; /* a command that makes a token holds the server's lock for a moment */
 
 /* ---- connections ---- */
 
@@ -67,30 +47,6 @@ static void close_connection(struct store_conn *c)
     free(c->scratch);
     c->db = NULL;
     c->scratch = NULL;
-}
-
-/* Called by SQLite after each commit in place of its own automatic checkpoints. */
-static int note_wal_pages(void *context, sqlite3 *db, const char *name, int pages)
-{
-    struct store *s = context;
-
-    (void)db;
-    (void)name;
-    if (pages < s->wal_pages)
-        s->checkpoint_at = WAL_PAGES_DUE; /* the WAL has started over */
-    s->wal_pages = pages;
-    return SQLITE_OK;
-}
-
-/*
- * Called by SQLite before each commit.  Where it has no memory to undo one statement it may give up the whole transaction,
- * prepare the statement anew and run it alone, which would then commit by itself: half of a request.
- */
-static int refuse_stray_commit(void *context)
-{
-    const struct store *s = context;
-
-    return !s->is_committing;
 }
 
 static int use_wal(struct store_conn *c, struct problem *p)
@@ -142,10 +98,10 @@ static int open_writer(struct store *s, enum store_durability durability, bool m
     if (status == OK)
         status = store_rows_declare(s, p);
     if (status == OK) {
-        sqlite3_wal_hook(c->db, note_wal_pages, s);
+        store_watch_wal(s);
         if (version > 0)
             status = store_schema_migrate(c, version, p);
-        sqlite3_commit_hook(c->db, refuse_stray_commit, s); /* from here on store_commit() commits, and nothing else */
+        store_watch_commits(s);
     }
     return status;
 }
@@ -208,7 +164,6 @@ static struct store *new_store(void)
 
     if (s != NULL) {
         s->lock_fd = -1;
-        s->checkpoint_at = WAL_PAGES_DUE;
         atomic_init(&s->read_only, false);
         store_sync_init(&s->syncing);
         atomic_init(&s->damage_stage, 0);
@@ -235,7 +190,7 @@ static int open_locked(struct store *s, const struct store_options *options, str
     int status = store_file_check(s->path, &fresh, p);
 
     if (status == OK)
-        status = take_gate(s, p);
+        status = store_gate_take(s, p);
     if (status != OK)
         return status;
     status = store_admit_alone(s, p);
@@ -243,7 +198,7 @@ static int open_locked(struct store *s, const struct store_options *options, str
         status = store_note_durability(s, options->durability, p);
     if (status == OK)
         status = open_writer(s, options->durability, true, p);
-    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+    store_gate_drop(s);
     return status;
 }
 
@@ -274,7 +229,6 @@ int store_open(struct store **out, const struct store_options *options, struct p
         return status;
     }
     store_remember_file(s);
-    s->wal_pages = 1; /* what an earlier process left is unknown: the first idle moment cleans up */
     *out = s;
     return OK;
 }
@@ -297,7 +251,7 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
     if (status == OK)
         status = store_lock_open(s->path, &s->lock_fd, p);
     if (status == OK)
-        status = take_gate(s, p);
+        status = store_gate_take(s, p);
     gate = status == OK;
     /* without a server this command may make or migrate the database itself */
     if (status == OK)
@@ -309,7 +263,7 @@ int store_guest_open(struct store **out, const char *path, bool create, struct p
     if (status == OK)
         status = open_writer(s, STORE_FULL, alone, p);
     if (gate)
-        store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
+        store_gate_drop(s);
     if (status != OK) {
         free_store(s);
         return status;
@@ -346,108 +300,7 @@ void store_close(struct store *s)
         return;
     store_rollback(s);
     /* the last connection checkpoints and removes the WAL; after an I/O error it stays for recovery */
-    if (!s->is_guest && !store_is_read_only(s) && take_gate(s, &ignored) == OK)
+    if (!s->is_guest && !store_is_read_only(s) && store_gate_take(s, &ignored) == OK)
         sqlite3_db_config(s->writer.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     free_store(s);
-}
-
-/* ---- transactions ---- */
-
-bool store_is_read_only(const struct store *s)
-{
-    return atomic_load(&s->read_only);
-}
-
-int store_begin(struct store *s, struct problem *p)
-{
-    struct sql q;
-
-    store_wait_to_begin(s);
-    if (store_is_read_only(s))
-        return store_refuse_write(s, p);
-    int status = take_gate(s, p);
-    if (status != OK)
-        return status;
-    sql_rollback(&s->writer); /* one that could not be ended */
-    sql_begin(&q, &s->writer, "begin a transaction", "BEGIN IMMEDIATE");
-    status = sql_run(&q, p);
-    if (status != OK) {
-        store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
-        return status;
-    }
-    s->in_transaction = true;
-    s->changed = false;
-    return OK;
-}
-
-int store_writing(struct store *s, struct problem *p)
-{
-    /* after some errors SQLite has rolled back by itself; writing on would commit statement by statement */
-    if (!s->in_transaction)
-        return problem_set(p, PROBLEM_STORAGE, NULL, "there is no transaction");
-    if (sqlite3_get_autocommit(s->writer.db)) /* any other reason was told by the statement */
-        return problem_set(p, PROBLEM_MEMORY, NULL, "no memory: the transaction has ended");
-    return OK;
-}
-
-int store_commit(struct store *s, struct problem *p)
-{
-    struct sql q;
-    int status = store_writing(s, p);
-
-    if (status == OK && s->changed) {
-        sql_begin(&q, &s->writer, "raise the generation", "UPDATE generation SET number = number + 1");
-        status = sql_run(&q, p);
-    }
-    if (status == OK) {
-        sql_begin(&q, &s->writer, "commit", "COMMIT");
-        s->is_committing = true;
-        status = sql_run(&q, p);
-        s->is_committing = false;
-    }
-    if (status != OK) {
-        store_rollback(s);
-        return status;
-    }
-    s->in_transaction = false;
-    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
-    return OK;
-}
-
-void store_rollback(struct store *s)
-{
-    if (!s->in_transaction)
-        return;
-    sql_rollback(&s->writer);
-    s->in_transaction = false;
-    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
-}
-
-int store_checkpoint(struct store *s, bool idle, struct problem *p)
-{
-    int mode = SQLITE_CHECKPOINT_PASSIVE, in_wal = 0, moved = 0;
-
-    if (s->is_guest || s->in_transaction || store_is_read_only(s) || s->wal_pages == 0 ||
-        (!idle && s->wal_pages < s->checkpoint_at))
-        return OK;
-    int status = take_gate(s, p);
-    if (status != OK)
-        return status;
-    if (idle || s->wal_pages > WAL_PAGES_BOUND)
-        mode = SQLITE_CHECKPOINT_TRUNCATE;
-    /* A slow reader must not hold up the writer: next time then.  But where some reader always is at it, the WAL would
-       grow for ever; those that begin while it is waited need the database only, so it is for what is running now. */
-    sqlite3_busy_timeout(s->writer.db, s->wal_pages > WAL_PAGES_MOST ? READERS_WAIT_MS : 0);
-    int rc = sqlite3_wal_checkpoint_v2(s->writer.db, NULL, mode, &in_wal, &moved);
-    sqlite3_busy_timeout(s->writer.db, STORE_BUSY_WAIT_MS);
-    store_lock_drop(s->lock_fd, STORE_LOCK_GATE);
-
-    s->checkpoint_at = s->wal_pages + WAL_PAGES_DUE;
-    if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
-        s->wal_pages = 0;
-        s->checkpoint_at = WAL_PAGES_DUE;
-    }
-    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
-        return sql_failed(&s->writer, "checkpoint", rc, p);
-    return OK;
 }

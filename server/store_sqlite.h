@@ -128,8 +128,21 @@ int store_schema_migrate(struct store_conn *c, int from, struct problem *p);
  *  server that may be running: store_begin .. store_commit, then store_close. */
 int store_guest_open(struct store **out, const char *path, bool create, struct problem *p);
 
+/* ---- store_sqlite_transaction.c ---- */
+
+/** store_gate_take(s, p): until store_gate_drop() no other process commits or checkpoints.  OK; PROBLEM_STORAGE: another holds
+ *  it, for longer than a short transaction takes. */
+int store_gate_take(struct store *s, struct problem *p);
+void store_gate_drop(struct store *s);
+
 /** store_writing(s, p): OK inside a live transaction; every store_write_... asks first. */
 int store_writing(struct store *s, struct problem *p);
+
+/** store_watch_wal(s): from here on the length of the WAL is known, in place of SQLite's own checkpoints.  Once, when the
+ *  writing connection is set up. */
+void store_watch_wal(struct store *s);
+/** store_watch_commits(s): from here on store_commit() commits, and nothing else. */
+void store_watch_commits(struct store *s);
 
 /* ---- store_sqlite_room.c ---- */
 
