@@ -275,6 +275,8 @@ static void write_json(const struct request *q, struct response *r, const struct
     json_string(&w, c->stage);
     json_key(&w, "width");
     json_int(&w, c->answer.width);
+    if (c->answer.n_thinned > 0)
+        query_thinned(&w, c->answer.n_thinned, -1);
     json_key(&w, "x");
     json_array_begin(&w);
     for (size_t i = 0; i < c->answer.n; i++)

@@ -7,7 +7,6 @@
 #include "csv.h"
 #include "json_writer.h"
 #include "query_steps.h"
-#include "rollup_levels.h"
 #include "routes.h"
 
 enum { POINTS_DEFAULT = 1000 };
@@ -34,21 +33,6 @@ static void write_values(struct json_writer *w, const struct query_metric *m, co
     json_array_end(w);
 }
 
-/* How many epochs of the range are thinned, and the finest width that is kept of them; of one rank none is. */
-static void write_thinned(struct json_writer *w, const struct steps_ask *ask, const struct steps_answer *a)
-{
-    json_key(w, "thinned");
-    json_object_begin(w);
-    json_key(w, "epochs");
-    json_int(w, a->n_thinned);
-    json_key(w, "width");
-    if (ask->rank < 0)
-        json_int(w, INT64_C(1) << ROLLUP_LEVEL_FINEST);
-    else
-        json_null(w);
-    json_object_end(w);
-}
-
 static void write_json(struct response *r, const struct steps_ask *ask, const struct steps_answer *a)
 {
     struct json_writer w;
@@ -62,7 +46,7 @@ static void write_json(struct response *r, const struct steps_ask *ask, const st
     json_key(&w, "over");
     json_bool(&w, a->over);
     if (a->n_thinned > 0)
-        write_thinned(&w, ask, a);
+        query_thinned(&w, a->n_thinned, ask->rank);
     json_int_list(&w, "x", a->x, a->n);
     json_int_list(&w, "epoch", a->epoch, a->n);
     json_int_list(&w, "step", a->step, a->n);

@@ -118,6 +118,9 @@ const struct series_row *query_basis(const struct query_run *run, const struct q
 struct json_writer;
 /** query_head(w, run): "run", "stage" (null where the run has none) and "revision", inside an open object. */
 void query_head(struct json_writer *w, const struct query_run *run);
+/** query_thinned(w, n_epochs, rank): "thinned", inside an open object: how many epochs of the range are, and the finest width that is
+ *  kept of them; of one rank (>= 0) none is: null. */
+void query_thinned(struct json_writer *w, int64_t n_epochs, int64_t rank);
 /** query_finish(r, rc, p): the end of a handler: a body that ran out of memory is PROBLEM_MEMORY; a failed answer has neither body nor headers. */
 int query_finish(struct response *r, int rc, struct problem *p);
 

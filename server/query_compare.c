@@ -22,6 +22,7 @@ struct cells {
     struct request *q;
     const struct compare_ask *ask;
     struct query_axis *axes; /* [n_runs] */
+    int64_t n_thinned;       /* epochs of theirs that are shown */
     int level;
     int64_t first; /* the cell that stands at index 0 */
     size_t n;
@@ -224,21 +225,22 @@ static int read_axes(struct cells *c, int64_t *low, int64_t *high)
 }
 
 /* A thinned epoch within the range has no steps finer than its finest buckets. */
-static bool has_thinned(const struct cells *c, int64_t low, int64_t high)
+static int64_t count_thinned(const struct cells *c, int64_t low, int64_t high)
 {
+    int64_t n = 0;
     for (size_t r = 0; r < c->ask->n_runs; r++)
         for (size_t i = 0; i < c->axes[r].n; i++) {
             const struct axis_epoch *e = &c->axes[r].epochs[i];
-            if (e->is_thinned && e->offset + e->first_step <= high && e->offset + e->last_step >= low)
-                return true;
+            n += e->is_thinned && e->offset + e->first_step <= high && e->offset + e->last_step >= low;
         }
-    return false;
+    return n;
 }
 
 static int make_cells(struct cells *c, int64_t low, int64_t high)
 {
     const struct compare_ask *ask = c->ask;
-    c->level = has_thinned(c, low, high) ? ROLLUP_LEVEL_FINEST : 0;
+    c->n_thinned = count_thinned(c, low, high);
+    c->level = c->n_thinned > 0 ? ROLLUP_LEVEL_FINEST : 0;
     while ((high >> c->level) - (low >> c->level) + 1 > ask->points)
         c->level++;
     c->first = low >> c->level;
@@ -274,6 +276,7 @@ static int close_gaps(const struct cells *c, struct compare_answer *out)
             if (c->used[i])
                 *to++ = c->value[column * c->n + i];
     out->width = INT64_C(1) << c->level;
+    out->n_thinned = c->n_thinned;
     out->n = n;
     out->value = c->value;
     return OK;

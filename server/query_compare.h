@@ -32,6 +32,9 @@ struct compare_ask {
 /* Arrays in the request's arena.  Of run r and metric m: at [(r * n_metrics + m) * n]; NAN: nothing there, or undefined. */
 struct compare_answer {
     int64_t width; /* by step: positions a cell; by epoch 1 */
+    int64_t
+        n_thinned; /* by step: epochs of the range, of all runs together, whose steps are known in sums only: width is
+                          that of these at least; by epoch 0: their values are exact */
     size_t n;
     int64_t *x;         /* [n], rising: where some run has something */
     double *value;      /* [n_runs][n_metrics][n] */

@@ -12,6 +12,7 @@
 #include "auth.h"
 #include "json_writer.h"
 #include "record.h"
+#include "rollup_levels.h"
 
 #include "query.h"
 
@@ -162,6 +163,20 @@ void query_head(struct json_writer *w, const struct query_run *run)
     json_string(w, run->stage[0] != '\0' ? run->stage : NULL);
     json_key(w, "revision");
     json_int(w, run->run.revision);
+}
+
+void query_thinned(struct json_writer *w, int64_t n_epochs, int64_t rank)
+{
+    json_key(w, "thinned");
+    json_object_begin(w);
+    json_key(w, "epochs");
+    json_int(w, n_epochs);
+    json_key(w, "width");
+    if (rank < 0)
+        json_int(w, INT64_C(1) << ROLLUP_LEVEL_FINEST);
+    else
+        json_null(w);
+    json_object_end(w);
 }
 
 int query_finish(struct response *r, int rc, struct problem *p)

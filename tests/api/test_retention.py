@@ -190,11 +190,37 @@ class Values(unittest.TestCase):
     def test_a_comparison_is_what_it_was_at_every_width_that_is_kept(self):
         now = self.ask_all()
         for stage in ("train", "val"):
-            was = self.before["compare", stage]
+            was, new = self.before["compare", stage], dict(now["compare", stage])
+            self.assertNotIn("thinned", was)
+            self.assertEqual(new.pop("thinned"), {"epochs": 3, "width": WIDTH})
             if was["width"] >= WIDTH:
-                self.assertEqual(now["compare", stage], was)
+                self.assertEqual(new, was)
             else:
-                self.assertEqual(now["compare", stage]["width"], WIDTH)
+                self.assertEqual(new["width"], WIDTH)
+
+    def test_a_comparison_says_how_many_epochs_of_all_its_runs_have_no_steps_left(self):
+        post_all(self.server, "young", [{"stage": "train", "epoch": 0, "step": step, "correct": 1, "total": 2} for step in range(9)])
+        self.addCleanup(self.server.delete, "/api/v1/runs/young")
+
+        def compare(runs, **query):
+            answer = self.server.get("/api/v1/compare", runs=runs, stage="train", metric="accuracy", **query)
+            self.assertEqual(answer.status, 200, answer)
+            return answer.json()
+
+        thinned = {"epochs": 3, "width": WIDTH}
+        both = compare("young,r", points=10000)
+        self.assertEqual((both["width"], both["thinned"]), (WIDTH, thinned))
+        wide = compare("r,young", points=1)
+        self.assertGreater(wide["width"], WIDTH)
+        self.assertEqual(wide["thinned"], thinned)
+        epochs = self.ask("steps", stage="train", metric="accuracy", points=10000)
+        second = epochs["x"][epochs["epoch"].index(1)]
+        self.assertEqual(compare("r", to=second - 1)["thinned"]["epochs"], 1)
+        self.assertEqual(compare("r,young", **{"from": second})["thinned"]["epochs"], 2)
+        alone = compare("young")
+        self.assertEqual(alone["width"], 1)
+        self.assertNotIn("thinned", alone)
+        self.assertNotIn("thinned", compare("r,young", x="epoch"))
 
     def test_a_range_gives_the_buckets_that_it_cuts_whole(self):
         whole = self.ask("steps", stage="train", metric="accuracy,loss", points=10000)
