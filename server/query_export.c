@@ -1,8 +1,8 @@
 /*
  * Why: an export must not hold a run in memory, and must not repeat or lose a record between pages.
  *
- * The series are walked side by side (batch_cursor.h).  A cursor names the first record of the next
- * page by its key and name, so that batches that arrive in between change nothing before it.
+ * The series are walked side by side (batch_cursor.h); query_export_record.c writes what they have at a key.  A cursor names
+ * the first record of the next page by its key, name and kind, so that batches that arrive in between change nothing before it.
  * Runs on the worker thread that owns q->reader.
  */
 #include <inttypes.h>
@@ -10,30 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch_cursor.h"
-#include "encode_record.h"
 #include "query_text.h"
 #include "query_value.h"
 
 #include "query_export.h"
-
-struct export_series {
-    const struct series_row *row;
-    struct batch_cursor cursor;
-    struct state state;            /* of one batch; of counts, exact match and weighted means only */
-    const struct cursor_row *here; /* the batch at the current key; NULL: none */
-    bool written;                  /* it is in a record of the current key */
-};
-
-/* What one record holds: kinds of one name whose batches agree in what a record says once. */
-struct export_group {
-    struct export_series *members[KIND_MEAN]; /* by kind */
-    size_t n;
-    int64_t samples;
-    bool has_task;
-    enum task task;
-    uint32_t num_classes; /* 0: none of them has any */
-};
+#include "query_export_record.h"
 
 struct export
 {
@@ -50,26 +31,9 @@ struct export
     struct problem *p;
 };
 
-static enum kind kind_of(const struct export_series *s)
-{
-    return form_kind(s->row->shape.form);
-}
-
-/* Scores, calibration and moments are written straight from their bytes: the state of a few scores may be large. */
-static bool needs_state(const struct series_row *row)
-{
-    enum kind kind = form_kind(row->shape.form);
-    return kind == KIND_COUNTS || kind == KIND_EXACT || kind == KIND_MEAN;
-}
-
-static bool is_mean(const struct export_series *s)
-{
-    return s->row->shape.form == FORM_MEAN;
-}
-
 static bool is_main(const struct export_series *s)
 {
-    return !is_mean(s) && strcmp(s->row->name, "main") == 0;
+    return !export_is_mean(s) && strcmp(s->row->name, "main") == 0;
 }
 
 /* ---- what is walked ---- */
@@ -92,8 +56,9 @@ static int add_series(struct export *x, const struct series_row *row, int64_t ep
     s->row = row;
     int rc = batch_cursor_init(&s->cursor, x->q->reader, row, &x->from, &to, -1, true, x->p);
     x->n_series++;
-    return rc == OK && needs_state(row) ? query_state_init(&s->state, row, row->shape.form == FORM_CONFUSION, x->p)
-                                        : rc;
+    return rc == OK && export_needs_state(row)
+               ? query_state_init(&s->state, row, row->shape.form == FORM_CONFUSION, x->p)
+               : rc;
 }
 
 /* 0: main, 1: other names, 2: weighted means. */
@@ -189,111 +154,18 @@ static int compare_names(const char *a, const char *b)
     return strcmp(a, b);
 }
 
-static const char *group_name(const struct export_group *g)
-{
-    return g->n > 0 ? g->members[0]->row->name : "main"; /* means alone */
-}
-
-static enum kind group_kind(const struct export_group *g)
-{
-    return g->n > 0 ? kind_of(g->members[0]) : KIND_COUNTS;
-}
-
 /* The record that a page begins with is known by its kind, also if another kind has joined it since. */
 static bool is_before_page(const struct export *x, const struct batch_key *key, const struct export_group *g)
 {
     if (x->from_name == NULL || batch_key_compare(key, &x->from) != 0)
         return false;
-    int order = compare_names(group_name(g), x->from_name);
+    int order = compare_names(export_group_name(g), x->from_name);
     if (order != 0)
         return order < 0;
-    bool has_kind = false;
-    for (size_t i = 0; i < g->n; i++)
-        has_kind = has_kind || (int)kind_of(g->members[i]) == x->from_kind;
-    return (int)group_kind(g) < x->from_kind && !has_kind;
+    return (int)export_group_kind(g) < x->from_kind && !export_group_has(g, x->from_kind);
 }
 
 /* ---- records ---- */
-
-static int load(struct export *x, struct export_series *s)
-{
-    state_clear(&s->state);
-    return query_state_add(&s->state, &s->here->key, s->here->samples, 1, batch_cursor_state(&s->cursor, s->here),
-                           s->here->state_size, x->p);
-}
-
-static int write_sums(struct export *x, struct json_writer *w)
-{
-    bool any = false;
-    for (size_t i = 0; i < x->n_series; i++) {
-        struct export_series *s = &x->series[i];
-        if (!is_mean(s) || s->here == NULL)
-            continue;
-        int rc = load(x, s);
-        if (rc != OK)
-            return rc;
-        if (!any) {
-            json_key(w, "sums");
-            json_object_begin(w);
-        }
-        any = true;
-        json_key(w, s->row->name);
-        encode_sum(w, &s->state.mean);
-    }
-    if (any)
-        json_object_end(w);
-    return OK;
-}
-
-static int write_member(struct export *x, struct json_writer *w, struct export_series *s)
-{
-    int rc = needs_state(s->row) ? load(x, s) : OK;
-    if (rc != OK)
-        return rc;
-    int status = kind_of(s) == KIND_COUNTS ? encode_counts(w, &s->state)
-                                           : encode_state(w, &s->row->shape, &s->state,
-                                                          batch_cursor_state(&s->cursor, s->here), s->here->state_size);
-    return status == OK ? OK : problem_from_status(x->p, status);
-}
-
-/* An empty group: weighted means alone. */
-static int write_record(struct export *x, const struct batch_key *key, const struct export_group *g, bool with_sums,
-                        int64_t time)
-{
-    struct json_writer w;
-    const int64_t numbers[] = {key->epoch, key->step, key->rank};
-    static const char *const names[] = {"epoch", "step", "rank"};
-    int rc = OK;
-    json_writer_init(&w, x->out);
-    json_object_begin(&w);
-    json_key(&w, "stage");
-    json_string(&w, x->ask->run->stage);
-    for (int i = 0; i < 3; i++) {
-        json_key(&w, names[i]);
-        json_int(&w, numbers[i]);
-    }
-    if (strcmp(group_name(g), "main") != 0) {
-        json_key(&w, "name");
-        json_string(&w, group_name(g));
-    }
-    if (g->has_task && g->task != TASK_MULTICLASS) {
-        json_key(&w, "task");
-        json_string(&w, task_name(g->task));
-    }
-    for (size_t i = 0; i < g->n && rc == OK; i++)
-        rc = write_member(x, &w, g->members[i]);
-    if (g->n > 0 && g->samples <= QUERY_INTEGER_MAX) { /* more cannot be said on the wire: then it is the default */
-        json_key(&w, "samples");
-        json_int(&w, g->samples);
-    }
-    if (rc == OK && with_sums)
-        rc = write_sums(x, &w);
-    json_key(&w, "time");
-    json_int(&w, time);
-    json_object_end(&w);
-    buffer_add(x->out, "\n", 1);
-    return rc;
-}
 
 /* One record, unless the page is full: then it is where the next one begins. */
 static int add_record(struct export *x, const struct batch_key *key, const struct export_group *g, bool with_sums,
@@ -302,53 +174,23 @@ static int add_record(struct export *x, const struct batch_key *key, const struc
     if (x->next != NULL || is_before_page(x, key, g))
         return OK;
     if (x->n_records == x->ask->limit)
-        return write_cursor(x, key, group_name(g), group_kind(g));
+        return write_cursor(x, key, export_group_name(g), export_group_kind(g));
     size_t before = x->out->size;
-    int rc = write_record(x, key, g, with_sums, time);
+    const struct export_record record = {.stage = x->ask->run->stage,
+                                         .key = *key,
+                                         .group = g,
+                                         .series = with_sums ? x->series : NULL,
+                                         .n_series = with_sums ? x->n_series : 0,
+                                         .time = time};
+    int rc = export_record_write(x->out, &record, x->p);
     if (rc != OK)
         return rc;
     if (x->n_records > 0 && x->out->size > (size_t)x->ask->bytes) {
         x->out->size = before;
-        return write_cursor(x, key, group_name(g), group_kind(g));
+        return write_cursor(x, key, export_group_name(g), export_group_kind(g));
     }
     x->n_records++;
     return OK;
-}
-
-/* ---- which kinds go into one record ---- */
-
-static bool can_join(const struct export_group *g, const struct export_series *s, bool has_task)
-{
-    const struct shape *shape = &s->row->shape;
-    if (g->n == 0)
-        return true;
-    return strcmp(s->row->name, group_name(g)) == 0 && s->here->samples == g->samples &&
-           (!has_task || !g->has_task || shape->task == g->task) &&
-           (shape->num_classes == 0 || g->num_classes == 0 || shape->num_classes == g->num_classes);
-}
-
-/* The first series without a record, and the other kinds of its name that fit beside it.  false: none is left. */
-static bool next_group(struct export *x, struct export_group *g)
-{
-    memset(g, 0, sizeof *g);
-    for (size_t i = 0; i < x->n_series; i++) {
-        struct export_series *s = &x->series[i];
-        if (s->here == NULL || s->written || is_mean(s))
-            continue;
-        bool has_task = kind_of(s) != KIND_EXACT && kind_of(s) != KIND_REGRESSION;
-        if (!can_join(g, s, has_task))
-            continue;
-        s->written = true;
-        g->members[g->n++] = s;
-        g->samples = s->here->samples;
-        if (has_task) {
-            g->has_task = true;
-            g->task = s->row->shape.task;
-        }
-        if (s->row->shape.num_classes > 0)
-            g->num_classes = s->row->shape.num_classes;
-    }
-    return g->n > 0;
 }
 
 /* The least key of all series; false at the end. */
@@ -380,13 +222,13 @@ static int write_key(struct export *x, const struct batch_key *key)
     int rc = OK;
     for (size_t i = x->n_series; i-- > 0;) {
         x->series[i].written = false;
-        if (x->series[i].here != NULL && is_mean(&x->series[i]))
+        if (x->series[i].here != NULL && export_is_mean(&x->series[i]))
             first_mean = &x->series[i];
         sums = sums || (x->series[i].here != NULL && is_main(&x->series[i]));
     }
     if (!sums && first_mean != NULL)
         rc = add_record(x, key, &group, true, first_mean->here->logged_at);
-    while (rc == OK && next_group(x, &group)) {
+    while (rc == OK && export_group_next(x->series, x->n_series, &group)) {
         rc = add_record(x, key, &group, sums, group.members[0]->here->logged_at);
         sums = false;
     }
