@@ -211,7 +211,7 @@ class Taps(IntegrationTest):
         printed = re.findall(r"epoch \d: ([0-9.]+)", out)
         for epoch, text in enumerate(printed):
             got = self.epoch("loop", "train", "accuracy.macro", epoch)["metrics"]["accuracy.macro"]["value"]
-            self.assertAlmostEqual(got, float(text), 6)
+            self.assertAlmostEqual(got, float(text), delta=1e-6)  # six places of a float32
         self.assertEqual(len(printed), 3)
 
     def test_modules_name_their_metrics_by_attribute_paths(self):
