@@ -134,7 +134,8 @@ static bool is_large(const struct job *first)
 static void process(struct ingest *in, struct job *first)
 {
     struct problem problem = {0};
-    bool sync_later = is_large(first);
+    /* behind one that is not synced yet a group follows it: the repeats it may hold are on disk no sooner */
+    bool sync_later = is_large(first) || store_has_unsynced(in->store);
     int status = write_group(in, first, sync_later, &problem);
 
     if (status == OK) {

@@ -185,6 +185,9 @@ int store_commit_unsynced(struct store *s, struct problem *p);
 /** store_sync(s, p): all that was committed is on disk.  PROBLEM_STORAGE: that is not known, and the store is read-only from
  *  then on.  Any thread. */
 int store_sync(struct store *s, struct problem *p);
+/** store_has_unsynced(s): whether something that store_commit_unsynced() committed may not be on disk yet: a transaction that
+ *  writes nothing would be answered before it.  The writer's thread. */
+bool store_has_unsynced(const struct store *s);
 /** store_wait_synced(c): wait until all that this connection may have read so far is on disk (or the store is read-only). */
 void store_wait_synced(struct store_conn *c);
 void store_rollback(struct store *s);

@@ -84,6 +84,11 @@ int store_sync(struct store *s, struct problem *p)
     return status;
 }
 
+bool store_has_unsynced(const struct store *s)
+{
+    return atomic_load(&s->syncing.committed) > atomic_load(&s->syncing.synced);
+}
+
 static void wait_until(struct store *s, long long number)
 {
     struct store_syncing *y = &s->syncing;

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "clock.h"
 #include "fixture_store.h"
+#include "store_sqlite.h"
 
 /* One record of totals: sent, and the job to look at. */
 static int send_totals(struct fixture *f, const char *run, int64_t epoch, int64_t step, int64_t correct, int64_t total,
@@ -682,5 +683,43 @@ Test(ingest, buckets_equal_a_recount_after_any_sequence)
         check_rollups(&f, "r", when);
         check_agrees(&f, when);
     }
+    fixture_remove(&f);
+}
+
+static bool pending_is_done(struct pending *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    bool is = w->done;
+    pthread_mutex_unlock(&w->mutex);
+    return is;
+}
+
+Test(ingest, a_repeat_is_not_answered_before_what_it_repeats_is_on_disk, .timeout = 20)
+{
+    static const struct timespec TICK = {.tv_nsec = 1000 * 1000}, WHILE = {.tv_nsec = 100 * 1000 * 1000};
+    struct fixture f;
+    struct pending many, repeat;
+
+    start(&f);
+    pending_init(&many, "r");
+    for (int64_t step = 0; step < 600; step++) {
+        post_record(&many.post, "train", 0, step, 0);
+        post_totals(&many.post, "main", 1, 2);
+    }
+    pending_init(&repeat, "r");
+    post_record(&repeat.post, "train", 0, 7, 0);
+    post_totals(&repeat.post, "main", 1, 2);
+
+    struct store_syncing *y = &f.store->syncing;
+    pthread_mutex_lock(&y->one_sync); /* the disk takes its time */
+    pending_submit(&f, &many);
+    while (atomic_load(&y->committed) == atomic_load(&y->synced))
+        nanosleep(&TICK, NULL);
+    pending_submit(&f, &repeat);
+    nanosleep(&WHILE, NULL);
+    cr_assert(!pending_is_done(&many) && !pending_is_done(&repeat), "nothing of it is on disk yet");
+    pthread_mutex_unlock(&y->one_sync);
+    cr_assert_eq(pending_wait(&many)->accepted, 600);
+    cr_assert_eq(pending_wait(&repeat)->duplicates, 1);
     fixture_remove(&f);
 }
