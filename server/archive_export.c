@@ -202,30 +202,18 @@ static int put_all_sealed(struct exporter *x, const struct run_row *row)
 
 /* ---- the run itself ---- */
 
-static void put_int(struct json_writer *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_int(w, value);
-}
-
-static void put_text(struct json_writer *w, const char *key, const char *value)
-{
-    json_key(w, key);
-    json_string(w, value);
-}
-
 static int put_attempt(void *context, const struct attempt_row *row)
 {
     struct json_writer *w = context;
 
     json_object_begin(w);
-    put_text(w, "attempt", row->attempt);
-    put_int(w, "number", row->number);
+    json_key_string(w, "attempt", row->attempt);
+    json_key_int(w, "number", row->number);
     json_key(w, "rewound");
     json_bool(w, row->rewound);
-    put_text(w, "stage", row->stage);
-    put_int(w, "epoch", row->epoch);
-    put_int(w, "step", row->step);
+    json_key_string(w, "stage", row->stage);
+    json_key_int(w, "epoch", row->epoch);
+    json_key_int(w, "step", row->step);
     json_object_end(w);
     return OK;
 }
@@ -238,12 +226,12 @@ static int put_run(struct exporter *x, const struct run_row *row, struct buffer 
     json_object_begin(&w);
     json_key(&w, "run");
     json_object_begin(&w);
-    put_text(&w, "id", row->id);
-    put_text(&w, "status", run_status_name(row->status));
-    put_int(&w, "created_at", row->created_at);
-    put_int(&w, "updated_at", row->updated_at);
-    put_int(&w, "ended_at", row->ended_at);
-    put_int(&w, "seen_at", row->seen_at);
+    json_key_string(&w, "id", row->id);
+    json_key_string(&w, "status", run_status_name(row->status));
+    json_key_int(&w, "created_at", row->created_at);
+    json_key_int(&w, "updated_at", row->updated_at);
+    json_key_int(&w, "ended_at", row->ended_at);
+    json_key_int(&w, "seen_at", row->seen_at);
     json_key(&w, "attempts");
     json_array_begin(&w);
     int status = store_attempts_each(x->c, row->run, put_attempt, &w, x->p);
@@ -254,13 +242,13 @@ static int put_run(struct exporter *x, const struct run_row *row, struct buffer 
 
     json_writer_init(&w, b);
     json_object_begin(&w);
-    put_text(&w, "project", row->project);
-    put_text(&w, "name", row->name);
+    json_key_string(&w, "project", row->project);
+    json_key_string(&w, "name", row->name);
     json_key(&w, "config");
     json_raw(&w, row->config != NULL ? row->config : "{}");
     json_key(&w, "tags");
     json_raw(&w, row->tags != NULL ? row->tags : "[]");
-    put_text(&w, "notes", row->notes);
+    json_key_string(&w, "notes", row->notes);
     json_key(&w, "stages");
     json_raw(&w, row->stages != NULL ? row->stages : "{}");
     json_object_end(&w);

@@ -14,30 +14,12 @@
 
 /* ---- writing ---- */
 
-static void put_int(struct json_writer *w, const char *key, int64_t value)
-{
-    json_key(w, key);
-    json_int(w, value);
-}
-
-static void put_text(struct json_writer *w, const char *key, const char *value)
-{
-    json_key(w, key);
-    json_string(w, value);
-}
-
 static void put_long(struct json_writer *w, const char *key, int64_t value)
 {
     char text[24];
 
     snprintf(text, sizeof text, "%" PRId64, value);
-    put_text(w, key, text);
-}
-
-static void put_double(struct json_writer *w, const char *key, double value)
-{
-    json_key(w, key);
-    json_double(w, value);
+    json_key_string(w, key, text);
 }
 
 static bool put_bytes(struct json_writer *w, const char *key, const uint8_t *data, size_t size)
@@ -47,7 +29,7 @@ static bool put_bytes(struct json_writer *w, const char *key, const uint8_t *dat
     arena_init(&arena);
     const char *text = cursor_encode(&arena, data, size);
     if (text != NULL)
-        put_text(w, key, text);
+        json_key_string(w, key, text);
     arena_release(&arena);
     return text != NULL;
 }
@@ -102,17 +84,17 @@ static int write_sum(void *context, const struct rollup_row *row)
     json_object_begin(&w);
     json_key(&w, "sum");
     json_object_begin(&w);
-    put_int(&w, "level", row->level);
-    put_int(&w, "bucket", row->bucket);
-    put_int(&w, "batches", row->batches);
+    json_key_int(&w, "level", row->level);
+    json_key_int(&w, "bucket", row->bucket);
+    json_key_int(&w, "batches", row->batches);
     put_long(&w, "samples", row->samples);
     put_long(&w, "correct", row->correct);
-    put_int(&w, "steps", row->steps);
-    put_int(&w, "first_step", row->first_step);
-    put_int(&w, "last_step", row->last_step);
-    put_int(&w, "first_time", row->first_time);
-    put_double(&w, "min", row->primary_min);
-    put_double(&w, "max", row->primary_max);
+    json_key_int(&w, "steps", row->steps);
+    json_key_int(&w, "first_step", row->first_step);
+    json_key_int(&w, "last_step", row->last_step);
+    json_key_int(&w, "first_time", row->first_time);
+    json_key_double(&w, "min", row->primary_min);
+    json_key_double(&w, "max", row->primary_max);
     bool ok = (row->level > 0 || put_bytes(&w, "ranks", row->ranks, row->ranks_size)) &&
               put_bytes(&w, "state", row->state, row->state_size);
     json_object_end(&w);
@@ -145,20 +127,20 @@ static void write_head(struct json_writer *w, const struct series_row *series, c
     json_object_begin(w);
     json_key(w, "sealed");
     json_object_begin(w);
-    put_text(w, "stage", series->stage);
-    put_text(w, "name", series->name);
-    put_text(w, "kind", kind_name(form_kind(series->shape.form)));
-    put_text(w, "form", form_name(series->shape.form));
-    put_text(w, "task", task_name(series->shape.task));
-    put_int(w, "num_classes", series->shape.num_classes);
-    put_int(w, "bins", series->shape.bins);
-    put_int(w, "epoch", row->epoch);
-    put_int(w, "sealed_at", row->sealed_at);
+    json_key_string(w, "stage", series->stage);
+    json_key_string(w, "name", series->name);
+    json_key_string(w, "kind", kind_name(form_kind(series->shape.form)));
+    json_key_string(w, "form", form_name(series->shape.form));
+    json_key_string(w, "task", task_name(series->shape.task));
+    json_key_int(w, "num_classes", series->shape.num_classes);
+    json_key_int(w, "bins", series->shape.bins);
+    json_key_int(w, "epoch", row->epoch);
+    json_key_int(w, "sealed_at", row->sealed_at);
     put_long(w, "closed", row->closed);
-    put_int(w, "ignore_index", seal->ignore_index);
-    put_int(w, "top_k", seal->top_k);
+    json_key_int(w, "ignore_index", seal->ignore_index);
+    json_key_int(w, "top_k", seal->top_k);
     put_means(w, seal);
-    put_int(w, "sums", n_sums);
+    json_key_int(w, "sums", n_sums);
     json_object_end(w);
     json_object_end(w);
 }

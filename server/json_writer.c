@@ -214,6 +214,24 @@ void json_double(struct json_writer *w, double value)
     buffer_add(w->out, text, size);
 }
 
+void json_key_int(struct json_writer *w, const char *key, int64_t value)
+{
+    json_key(w, key);
+    json_int(w, value);
+}
+
+void json_key_double(struct json_writer *w, const char *key, double value)
+{
+    json_key(w, key);
+    json_double(w, value);
+}
+
+void json_key_string(struct json_writer *w, const char *key, const char *text)
+{
+    json_key(w, key);
+    json_string(w, text);
+}
+
 void json_int_list(struct json_writer *w, const char *key, const int64_t *values, size_t n)
 {
     json_key(w, key);

@@ -36,6 +36,10 @@ void json_string(struct json_writer *w, const char *text); /* NULL: null */
 void json_string_n(struct json_writer *w, const char *text, size_t length);
 void json_int(struct json_writer *w, int64_t value);
 void json_double(struct json_writer *w, double value);
+/* A member of an object: a key and its value. */
+void json_key_int(struct json_writer *w, const char *key, int64_t value);
+void json_key_double(struct json_writer *w, const char *key, double value);
+void json_key_string(struct json_writer *w, const char *key, const char *text);
 /* key: [values], of n; NaN and infinities are null. */
 void json_int_list(struct json_writer *w, const char *key, const int64_t *values, size_t n);
 void json_double_list(struct json_writer *w, const char *key, const double *values, size_t n);

@@ -122,6 +122,13 @@ def fill(server, hold_at=None):
     return holder
 
 
+def leaves_of_batches(path):
+    db = sqlite3.connect(path)
+    pages = [n for (n,) in db.execute("SELECT pageno FROM dbstat WHERE name = 'batch' AND pagetype = 'leaf'")]
+    db.close()
+    return pages
+
+
 class Damage(FaultTest):
     def folder(self):
         folder = quick_folder()
@@ -245,9 +252,7 @@ class Damage(FaultTest):
         disk = self.disk("stopped", kill=False)
         server = self.server(folder=self.folder())
         disk.write(server.folder)
-        db = sqlite3.connect(server.db)
-        pages = [n for (n,) in db.execute("SELECT pageno FROM dbstat WHERE name = 'batch' AND pagetype = 'leaf'")]
-        db.close()
+        pages = leaves_of_batches(server.db)
         server.start()
         self.assertEqual(server.get("/readyz").status, 200)
         with open(server.db, "r+b") as f:
@@ -290,9 +295,7 @@ class Damage(FaultTest):
         disk = self.disk("stopped", kill=False)
         server = self.server(folder=self.folder())
         disk.write(server.folder)
-        db = sqlite3.connect(server.db)
-        pages = [n for (n,) in db.execute("SELECT pageno FROM dbstat WHERE name = 'batch' AND pagetype = 'leaf'")]
-        db.close()
+        pages = leaves_of_batches(server.db)
         with open(server.db, "r+b") as f:
             for number in pages:
                 f.seek((number - 1) * PAGE)
