@@ -35,3 +35,6 @@ def edited(path):
         yield db
     db.close()
     os.replace(plain, path)
+    for log in (path + "-wal", path + "-shm"):  # of a killed server: what was in it was copied
+        if os.path.exists(log):
+            os.unlink(log)

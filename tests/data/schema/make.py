@@ -13,6 +13,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "api"))
+from plain import edited  # noqa: E402
 from tally_server import TallyServer, run_tally  # noqa: E402
 
 TIME = 1763884800000
@@ -74,10 +75,12 @@ def ask(server):
 
 
 def dump(path):
-    """A database as text, one row a line, with what names its owner and version."""
+    """A database as text, one row a line, with what names its owner and version; indexes and triggers last, in order: a copy has another."""
     db = sqlite3.connect(path)
     lines = ["PRAGMA application_id = %d;" % db.execute("PRAGMA application_id").fetchone()[0], "PRAGMA user_version = %d;" % db.execute("PRAGMA user_version").fetchone()[0]]
-    lines += db.iterdump()
+    rest = list(db.iterdump())
+    made = sorted(s for s in rest if re.match("CREATE (UNIQUE INDEX|INDEX|TRIGGER)", s))
+    lines += [s for s in rest[:-1] if s not in made] + made + rest[-1:]
     db.close()
     return "\n".join(lines) + "\n"
 
@@ -94,11 +97,9 @@ def main(program):
         story(server)
         server.kill()  # rows of the deleted run are left; some are enough
         server = TallyServer(folder=folder, program=program)
-        db = sqlite3.connect(server.db)
-        if db.execute("DELETE FROM batch WHERE run IN (SELECT run FROM run WHERE hidden = 1) AND step < 8990").rowcount == 0:
-            raise SystemExit("the deleted run was gone already: try again")
-        db.commit()
-        db.close()
+        with edited(server.db) as db:
+            if db.execute("DELETE FROM batch WHERE run IN (SELECT run FROM run WHERE hidden = 1) AND step < 8990").rowcount == 0:
+                raise SystemExit("the deleted run was gone already: try again")
         text = dump(server.db)
         version = int(re.search(r"user_version = (\d+)", text).group(1))
         server.start()
