@@ -255,8 +255,6 @@ int store_project_find(struct store_conn *c, const char *project, int64_t *runs,
 int store_projects_count(struct store_conn *c, int64_t *out, struct problem *p);
 /** Remove the projects that no run is in. */
 int store_write_projects_prune(struct store *s, struct problem *p);
-/** A number that changes whenever any run or project changes (created, written, hidden): the ETag of lists. */
-int store_generation(struct store_conn *c, int64_t *out, struct problem *p);
 
 /** Insert a run (row->run == 0: set) or write all its fields (row->run != 0).  Creates its project. */
 int store_write_run(struct store *s, struct run_row *row, struct problem *p);

@@ -61,7 +61,6 @@ struct store {
     int lock_fd;   /* <path>.lock */
     bool is_guest; /* a command: never checkpoints */
     bool in_transaction, is_committing;
-    bool changed;                      /* this transaction wrote a run: the generation rises with it */
     int64_t wal_pages;                 /* in the WAL after the last commit; 0: it is empty */
     int64_t checkpoint_at;             /* wal_pages from which the next checkpoint is due */
     const struct batch_source *source; /* of the batches being inserted right now; else NULL */
@@ -71,6 +70,8 @@ struct store {
     char damage[160];
     bool is_plain;            /* an old database that is only read: its pages have no sums */
     atomic_llong room_wanted; /* free bytes without which the last group was refused; 0: it was not */
+    int64_t ample_room;       /* the writer's: free bytes when they were last looked at; -1: could not be told */
+    int64_t ample_until;      /* and, by clock_monotonic_us(), how long that counts where it is ample */
 };
 
 /* ---- store_sqlite_file.c: the file and its locks ---- */

@@ -190,19 +190,6 @@ int store_write_projects_prune(struct store *s, struct problem *p)
     return sql_run(&q, p);
 }
 
-int store_generation(struct store_conn *c, int64_t *out, struct problem *p)
-{
-    struct sql q;
-    bool row = false;
-
-    sql_begin(&q, c, "read the generation", "SELECT number FROM generation");
-    int status = sql_step(&q, &row, p);
-    if (status == OK)
-        *out = row ? sql_column_int(&q, 0) : 0;
-    sql_end(&q);
-    return status;
-}
-
 /* ---- writing ---- */
 
 static int project_key(struct store *s, const char *name, int64_t now, int64_t *key, struct problem *p)
@@ -290,7 +277,6 @@ int store_write_run(struct store *s, struct run_row *row, struct problem *p)
     }
     if (status == OK)
         status = write_tags(s, row, p);
-    s->changed = true;
     return status;
 }
 
@@ -308,7 +294,6 @@ int store_write_run_touch(struct store *s, int64_t run, int64_t revision, int64_
     sql_int(&q, updated_at);
     sql_int(&q, seen_at);
     sql_int(&q, run);
-    s->changed = true;
     return sql_run(&q, p);
 }
 
@@ -321,7 +306,6 @@ int store_write_run_hide(struct store *s, int64_t run, struct problem *p)
         return status;
     sql_begin(&q, &s->writer, "hide a run", "UPDATE run SET hidden = 1 WHERE run = ?1");
     sql_int(&q, run);
-    s->changed = true;
     return sql_run(&q, p);
 }
 

@@ -62,7 +62,6 @@ int store_begin(struct store *s, struct problem *p)
         return status;
     }
     s->in_transaction = true;
-    s->changed = false;
     return OK;
 }
 
@@ -81,10 +80,6 @@ int store_commit(struct store *s, struct problem *p)
     struct sql q;
     int status = store_writing(s, p);
 
-    if (status == OK && s->changed) {
-        sql_begin(&q, &s->writer, "raise the generation", "UPDATE generation SET number = number + 1");
-        status = sql_run(&q, p);
-    }
     if (status == OK) {
         sql_begin(&q, &s->writer, "commit", "COMMIT");
         s->is_committing = true;
