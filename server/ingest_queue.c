@@ -44,6 +44,7 @@ void queue_release(struct job_queue *q)
 int queue_put(struct job_queue *q, struct job *job, struct problem *p)
 {
     int status = OK;
+    bool wakes = false;
 
     pthread_mutex_lock(&q->mutex);
     if (q->stopping) {
@@ -63,10 +64,11 @@ int queue_put(struct job_queue *q, struct job *job, struct problem *p)
         q->bytes += (int64_t)job->bytes;
         if (job->kind == JOB_BATCHES)
             q->n_records += (int64_t)job->records->n_records;
-        if (++q->n_waiting == q->wake_at || q->n_records >= QUEUE_RECORDS_LARGE)
-            pthread_cond_signal(&q->wake);
+        wakes = ++q->n_waiting == q->wake_at || q->n_records >= QUEUE_RECORDS_LARGE;
     }
     pthread_mutex_unlock(&q->mutex);
+    if (wakes) /* not under the mutex, for which the writer would go to sleep again */
+        pthread_cond_signal(&q->wake);
     return status;
 }
 

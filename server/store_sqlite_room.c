@@ -4,6 +4,9 @@
  *
  * Guarantee: between store_room() and the end of its transaction the file system had, or the transaction failed with
  * PROBLEM_STORAGE_FULL, what the WAL needs to be moved (as far as others leave it alone).
+ *
+ * Where far more is free than is wanted it is not looked at again for a moment: others would have to write AMPLE bytes in
+ * AMPLE_US, and what this process writes is in what is wanted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +14,15 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "clock.h"
 #include "store_sqlite.h"
 
 enum {
     PAGE = 4096,
     KEPT_FREE = 16 << 20,
-    RETRY_S = 5 /* somebody has to make room: not at once */
+    RETRY_S = 5, /* somebody has to make room: not at once */
+    AMPLE = 512 << 20,
+    AMPLE_US = 50 * 1000
 };
 
 int store_full(struct problem *p, const char *what)
@@ -66,8 +72,15 @@ static int64_t wanted(const struct store *s, size_t rows)
 int store_room(struct store *s, size_t rows, struct problem *p)
 {
     struct problem ignored;
-    int64_t room = free_bytes(s->path);
+    int64_t now = clock_monotonic_us();
 
+    if (now < s->ample_until && s->ample_room >= wanted(s, rows) + AMPLE) {
+        atomic_store(&s->room_wanted, 0);
+        return OK;
+    }
+    int64_t room = free_bytes(s->path);
+    s->ample_room = room;
+    s->ample_until = now + AMPLE_US;
     if (room >= 0 && room < wanted(s, rows) && s->wal_pages > 0) {
         store_checkpoint(s, true, &ignored); /* where it fails the store says so with the next write */
         room = free_bytes(s->path);
