@@ -118,7 +118,7 @@ struct rollup_row {
     size_t state_size;
 };
 
-enum { ROLLUP_STEADY_STEPS = 32 };
+enum { ROLLUP_STEADY_STEPS = 16 };
 
 /* A sealed epoch of a series: what was kept of its batches beside the sums.  There is one exactly where the epoch's row has
    sealed_at. */

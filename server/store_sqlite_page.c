@@ -117,31 +117,32 @@ static sqlite3_int64 frame_of_page(int size, sqlite3_int64 at)
     return size == PAGE_SIZE && from >= 0 && from % LOG_FRAME_SIZE == 0 ? from / LOG_FRAME_SIZE : NOWHERE;
 }
 
-/* The sum of a frame goes on from that of the frame in front of it, which therefore is read too. */
+/* The sum of a frame goes on from that of the frame in front of it, or from the log's own: it is read too, with all that
+   lies between, since a call costs more than the bytes. */
 static int log_read(sqlite3_file *file, void *data, int size, sqlite3_int64 at)
 {
     const sqlite3_io_methods *m = inner(file)->pMethods;
-    int rc = m->xRead(inner(file), data, size, at);
     sqlite3_int64 frame = frame_of_page(size, at);
-    uint8_t head[LOG_FRAME_HEADER_SIZE], before[8];
+    uint8_t span[LOG_SUM_SIZE + PAGE_SIZE + LOG_FRAME_HEADER_SIZE + PAGE_SIZE];
 
-    if (rc == SQLITE_IOERR_SHORT_READ && frame != NOWHERE)
+    if (frame == NOWHERE || at >= mine(file)->unsettled_from) {
+        int rc = m->xRead(inner(file), data, size, at);
+        return rc == SQLITE_IOERR_SHORT_READ && frame != NOWHERE ? damaged(file, STORE_DAMAGE_FRAME, frame + 1) : rc;
+    }
+    int between = frame == 0 ? 0 : PAGE_SIZE, before = LOG_SUM_SIZE + between + LOG_FRAME_HEADER_SIZE;
+    int rc = m->xRead(inner(file), span, before + size, at - before);
+    if (rc == SQLITE_IOERR_SHORT_READ)
         return damaged(file, STORE_DAMAGE_FRAME, frame + 1);
-    if (rc != SQLITE_OK || frame == NOWHERE || at >= mine(file)->unsettled_from)
-        return rc;
-    sqlite3_int64 head_at = at - LOG_FRAME_HEADER_SIZE;
-    rc = m->xRead(inner(file), head, sizeof head, head_at);
-    if (rc == SQLITE_OK)
-        rc = m->xRead(inner(file), before, sizeof before,
-                      frame == 0 ? LOG_HEADER_SIZE - 8 : head_at - LOG_FRAME_SIZE + LOG_FRAME_HEADER_SIZE - 8);
     if (rc != SQLITE_OK)
         return rc;
+    const uint8_t *head = span + LOG_SUM_SIZE + between, *page = span + before;
+    memcpy(data, page, PAGE_SIZE);
     /* of words in the order of the machine that wrote it: nearly always this one's */
     for (int order = 0; order < 2; order++) {
         bool is_big = (order == 0) == LOG_NATIVE_IS_BIG;
-        struct log_sum sum = log_sum_add(log_sum_read(before), head, 8, is_big);
-        sum = log_sum_add(sum, data, PAGE_SIZE, is_big);
-        if (log_sum_equal(sum, log_sum_read(head + LOG_FRAME_HEADER_SIZE - 8)))
+        struct log_sum sum = log_sum_add(log_sum_read(span), head, 8, is_big);
+        sum = log_sum_add(sum, page, PAGE_SIZE, is_big);
+        if (log_sum_equal(sum, log_sum_read(head + LOG_FRAME_HEADER_SIZE - LOG_SUM_SIZE)))
             return SQLITE_OK;
     }
     return damaged(file, STORE_DAMAGE_FRAME, frame + 1);

@@ -418,7 +418,8 @@ class OldDatabase(FaultTest):
             if i % 2 == 0:  # with something in the log
                 plain = sqlite3.connect(db)
                 plain.execute("PRAGMA journal_mode = WAL")
-                plain.execute("UPDATE generation SET number = number + 1")
+                for change in (1, -1):  # nothing that shows
+                    plain.execute("UPDATE generation SET runs = runs + ?", (change,))
                 plain.commit()
                 shutil.copy(db + "-wal", db + "-kept")
                 shutil.copy(db, db + "-keptdb")
