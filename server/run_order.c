@@ -1,6 +1,7 @@
 /*
  * Why: every list needs the same order to sort by, to page in and to write down as a cursor.  Any thread.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,12 +105,13 @@ static bool read_cursor_value(char **at, const char *end, struct run_value *out)
     if (kind == 'd') {
         out->kind = RUN_VALUE_NUMBER;
         out->number = strtod(*at, &stop);
-        if (stop == *at)
+        if (stop == *at || !isfinite(out->number))
             return false;
         *at = stop;
     } else if (kind == 't') {
         unsigned long length = strtoul(*at, &stop, 10);
-        if (stop == *at || *stop != ':' || length >= (size_t)(end - stop) || stop[1 + length] != '\n')
+        if (stop == *at || *stop != ':' || length >= (size_t)(end - stop) || stop[1 + length] != '\n' ||
+            memchr(stop + 1, '\0', length) != NULL)
             return false;
         out->kind = RUN_VALUE_TEXT;
         out->text = stop + 1;
@@ -137,7 +139,7 @@ static bool read_cursor(struct request *q, const char *cursor, struct run_place 
         if (at >= end || !read_cursor_value(&at, end, &out->values[i]))
             return false;
     out->id = at;
-    return at < end;
+    return at < end && strlen(at) == (size_t)(end - at);
 }
 
 int run_place_read(struct request *q, const struct run_order *order, const char *cursor, struct run_place *out,

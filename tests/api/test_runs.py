@@ -201,7 +201,8 @@ class Lists(ApiTest):
                     break
             self.assertEqual(seen, self.ids(**query), query)
             self.assertEqual(answer["total"], len(seen))
-        self.assert_problem(self.server.get("/api/v1/runs", cursor="garbage!"), 422, pointer="?cursor")
+        for cursor in ("garbage!", "\nn\n\0Y".encode().hex(), "\nn\n".encode().hex(), "\ndnan\nid".encode().hex(), "\nt2:a\0\nid".encode().hex()):
+            self.assert_problem(self.server.get("/api/v1/runs", cursor=cursor), 422, pointer="?cursor")
         self.assert_problem(self.server.get("/api/v1/runs", limit=0), 422, pointer="?limit")
 
     def test_projects(self):

@@ -185,6 +185,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)state_add_packed(&twice, &key, 1, INT64_MAX / 2, data, size);
         check(state_is_valid(&twice));
         s.batches = 0;
+        if (!state_is_valid(&s)) /* a mean counts its batches itself */
+            s.batches = INT64_MAX;
         check(state_merge(&twice, &s) != ERR_SHAPE && state_is_valid(&twice));
     }
     state_release(&s);
