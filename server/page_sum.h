@@ -38,7 +38,12 @@ bool page_is_zero(const uint8_t *page);
 
 /* ---- the write-ahead log, as https://www.sqlite.org/walformat.html has it ---- */
 
-enum { LOG_HEADER_SIZE = 32, LOG_FRAME_HEADER_SIZE = 24, LOG_SUM_SIZE = 8, LOG_FRAME_SIZE = LOG_FRAME_HEADER_SIZE + PAGE_SIZE };
+enum {
+    LOG_HEADER_SIZE = 32,
+    LOG_FRAME_HEADER_SIZE = 24,
+    LOG_SUM_SIZE = 8,
+    LOG_FRAME_SIZE = LOG_FRAME_HEADER_SIZE + PAGE_SIZE
+};
 
 /* The order of the bytes of a word, of a log that this machine writes. */
 enum { LOG_NATIVE_IS_BIG = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ };

@@ -10,6 +10,10 @@
  * 2. if exactly one bit of it was changed (sums are linear: log_sum_is_flip()), or nothing but its salts.
  * What remains untold is damage of more than one bit in the last commits: it looks as if they had been torn.
  *
+ * SQLite takes nothing of a log whose header is bad.  A power cut can tear it where the log starts over, which it does when
+ * all of it is in the database, and the header is synced before any frame follows it.  It therefore is damage
+ * 3. if what the frames say by themselves is not in the database.
+ *
  * Only what is whole is believed: frames left behind by a transaction that failed, or by an earlier round of the log, do not
  * go on from the sum in front of them.
  */
@@ -135,21 +139,75 @@ static bool header_holds(const uint8_t *h, bool is_big, struct log_sum *computed
            log_sum_equal(*computed, log_sum_read(h + LOG_HEADER_SIZE - 8));
 }
 
-/* SQLite takes nothing of a log with such a header: was there something? */
-static bool header_is_damaged(struct reader *r)
+/* The last commit of the first frames that go on from each other, by their own salts. */
+struct orphans {
+    int64_t first, last; /* its frames; 0: there is none */
+    uint32_t pages;      /* of the database after it */
+};
+
+/* stored, computed: sums of the header that there was, by what is left of it. */
+static struct orphans find_orphans(struct reader *r, bool is_big, struct log_sum stored, struct log_sum computed)
+{
+    struct orphans out = {0};
+    struct frame f;
+    bool is_chain = (read_frame(r, 1, stored, is_big, &f) && goes_on(&f)) ||
+                    (read_frame(r, 1, computed, is_big, &f) && goes_on(&f));
+    struct log_sum before = {0, 0};
+    uint8_t salts[8] = {0};
+    int64_t begin = 1;
+    const uint8_t *b;
+
+    for (int64_t number = 1; (b = frame_at(r, number)) != NULL; number++) {
+        bool is_next = is_chain;
+        if (number > 1)
+            is_next = memcmp(b + 8, salts, 8) == 0 && read_frame(r, number, before, is_big, &f) && goes_on(&f);
+        if (is_chain && !is_next)
+            break;
+        if (is_next && !is_chain)
+            begin = number - 1; /* nothing says whether it is whole, but that the next one goes on from it */
+        is_chain = is_next;
+        memcpy(salts, b + 8, 8);
+        before = log_sum_read(b + 16);
+        if (is_chain && log_word(b + 4) != 0) {
+            out = (struct orphans){.first = begin, .last = number, .pages = log_word(b + 4)};
+            begin = number + 1;
+        }
+    }
+    return out;
+}
+
+/* Are these frames in the database, but for the sums of its pages? */
+static bool is_stored(struct reader *r, const char *path, const struct orphans *o)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is_same = fd >= 0;
+    uint8_t page[PAGE_SIZE];
+
+    for (int64_t number = o->first; number <= o->last && is_same; number++) {
+        const uint8_t *b = frame_at(r, number);
+        int64_t which = b != NULL ? log_word(b) : 0;
+        if (which > o->pages)
+            continue;
+        is_same = which > 0 && read_at(fd, page, PAGE_SIZE, (which - 1) * PAGE_SIZE) == PAGE_SIZE &&
+                  memcmp(page, b + LOG_FRAME_HEADER_SIZE, PAGE_SIZE - PAGE_SUM_SIZE) == 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return is_same;
+}
+
+/* Rule 2, of the header, and rule 3. */
+static bool header_is_damaged(struct reader *r, const char *path)
 {
     struct log_sum stored = log_sum_read(r->header + LOG_HEADER_SIZE - 8);
-    struct frame f;
 
     for (int is_big = 0; is_big < 2; is_big++) {
         struct log_sum computed = log_sum_add((struct log_sum){0, 0}, r->header, LOG_HEADER_SIZE - 8, is_big);
         if (log_sum_is_flip(stored, computed, r->header, LOG_HEADER_SIZE - 8, NULL, 0, is_big))
             return true;
-        /* the first frame goes on from the header that there was, by what is left of it */
-        if (read_frame(r, 1, stored, is_big, &f) && goes_on(&f))
-            return true;
-        if (read_frame(r, 1, computed, is_big, &f) && goes_on(&f))
-            return true;
+        struct orphans o = find_orphans(r, is_big, stored, computed);
+        if (o.last > 0)
+            return !is_stored(r, path, &o);
     }
     return false;
 }
@@ -178,7 +236,7 @@ static int check(struct reader *r, const char *path, bool is_lenient, struct sto
     bool is_big = (log_word(r->header) & 1) != 0;
 
     if (!header_holds(r->header, is_big, &sum))
-        return header_is_damaged(r) ? damaged(p, path, 0) : OK;
+        return header_is_damaged(r, path) ? damaged(p, path, 0) : OK;
     for (; read_frame(r, number, sum, is_big, &f) && follows(&f); number++) {
         if (log_word(f.bytes) == 1) {
             found.has_first = true;
