@@ -3,6 +3,7 @@
 import { html, useLayoutEffect, useMemo, useRef, useState } from './preact.js';
 import { createLines } from './chart_lines.js';
 import { usePlace } from './hooks.js';
+import { thinnedNote } from './explain.js';
 import { More } from './more.js';
 import { VirtualTable } from './virtual.js';
 import { zoomed, zoomTo } from './axis.js';
@@ -80,10 +81,12 @@ export function CompareChart({ data }) {
             return;
         event.preventDefault();
     };
+    const note = thinnedNote(data.lines);
     const paths = [[kind === 'epoch' ? 'epochs' : 'steps', kind === 'epoch' ? data.paths.epochs : data.paths.steps]];
     return html`<figure class="chart chart-large compare-chart">
         <figcaption>
             <h2 dir="auto">${data.title}</h2><span class="muted">${plural(lines.filter(l => l.id).length, 'run')}, ${data.stage}</span>
+            ${note && html`<span class="muted">${note}</span>`}
             <${Position} read=${read} x=${x} kind=${kind} width=${data.lines.width} />
             <${More} name="${data.title} of ${data.ids.length} runs" paths=${paths} asTable=${asTable} onTable=${swap}
                 svg=${asTable ? null : () => chart.current.svg(data.title)} />

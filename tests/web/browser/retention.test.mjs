@@ -16,6 +16,7 @@ before(async () => {
                 batches.push({ stage: 'train', epoch, step, rank, confusion: [[step % 7, 1], [rank, step % 5]], sums: { loss: [step, 10] } });
     await server.post('old', batches);
     await server.post('old', { stage: 'train', epoch: 3, step: 0, confusion: [[1, 0], [1, 1]], sums: { loss: [1, 2] } });
+    await server.post('young', { stage: 'train', epoch: 0, step: 0, confusion: [[1, 0], [1, 1]] });
     for (let thinned = 0, tries = 0; thinned < 3 && tries < 100; tries++) {
         await new Promise(resolve => setTimeout(resolve, 100));
         thinned = (await server.get('/api/v1/runs/old/epochs?metric=accuracy')).epochs.filter(e => e.thinned).length;
@@ -35,6 +36,18 @@ test('the chart says that old steps are known in sums only, and the values of th
     const shown = await page.$$eval('section table', tables => [...tables[0].tBodies[0].rows].map(row => [...row.querySelectorAll('data')].map(d => Number(d.value))));
     assert.deepEqual(shown.map(values => values[0]), epochs.map(e => e.metrics['accuracy.macro'].value).reverse());
     assert.deepEqual(shown.map(values => values[1]), epochs.map(e => e.metrics['accuracy.macro'].mean_of_steps).reverse());
+    await page.done();
+});
+
+test('a comparison says so too, by steps; by epochs there is nothing to say', async () => {
+    const page = await openPage(browser, server);
+    const notes = () => page.$$eval('.compare-chart figcaption .muted', all => all.map(e => e.textContent.replaceAll('\u00a0', ' ')).filter(t => t.includes('no longer kept')));
+    await page.visit('?compare=old,young');
+    await page.waitForSelector('.compare-chart canvas');
+    assert.deepEqual(await notes(), ['The batches of 3 epochs are no longer kept: steps 64 at a time, epochs exact']);
+    await page.visit('?compare=old,young&x=epoch');
+    await page.waitForSelector('.compare-chart .axis-name:has-text("x: epoch")');
+    assert.deepEqual(await notes(), []);
     await page.done();
 });
 
