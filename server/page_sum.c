@@ -123,25 +123,23 @@ static bool is_bit_of(const uint8_t *bytes, uint32_t change, bool is_big)
     return is_one_bit(word ^ (word + change));
 }
 
-bool log_sum_is_flip(struct log_sum stored, struct log_sum computed, const uint8_t *head, size_t head_size,
-                     const uint8_t *data, size_t size, bool is_big)
+int log_sum_flip_at(struct log_sum stored, struct log_sum computed, const uint8_t *head, size_t head_size,
+                    const uint8_t *data, size_t size, bool is_big)
 {
     uint32_t x0 = stored.s0 ^ computed.s0, x1 = stored.s1 ^ computed.s1;
+    bool is_stored = (x0 == 0 && is_one_bit(x1)) || (x1 == 0 && is_one_bit(x0));
+    int found = is_stored ? (int)(head_size + size) : LOG_NO_FLIP;
 
-    if ((x0 == 0 && is_one_bit(x1)) || (x1 == 0 && is_one_bit(x0)))
-        return true;
     /* What the sum lacks, taken back one pair of words after the other: a change of the first word of a pair is found in
        both halves alike, one of the second word in the second half alone. */
     uint32_t d0 = stored.s0 - computed.s0, d1 = stored.s1 - computed.s1;
     for (size_t at = head_size + size; at > 0; at -= 8) {
         const uint8_t *pair = at > head_size ? data + (at - head_size - 8) : head + at - 8;
-        if (d0 == d1 && is_bit_of(pair, d0, is_big))
-            return true;
-        if (d0 == 0 && is_bit_of(pair + 4, d1, is_big))
-            return true;
+        if ((d0 == d1 && is_bit_of(pair, d0, is_big)) || (d0 == 0 && is_bit_of(pair + 4, d1, is_big)))
+            found = (int)at - 8;
         uint32_t before = 2 * d0 - d1;
         d1 -= d0;
         d0 = before;
     }
-    return false;
+    return found;
 }

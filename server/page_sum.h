@@ -64,14 +64,18 @@ struct log_sum log_sum_add(struct log_sum sum, const uint8_t *data, size_t size,
 /** log_frame_sum(before, frame, is_big): of a whole frame, after that of the frame (or header) in front of it. */
 struct log_sum log_frame_sum(struct log_sum before, const uint8_t *frame, bool is_big);
 
+enum { LOG_NO_FLIP = -1 };
+
 /**
- * log_sum_is_flip(stored, computed, head, head_size, data, size, is_big): do the two differ because exactly one bit of the
- * summed bytes, or of the stored sum, is not what it was?  Sums are linear, so the bit can be told.  What was torn by a power
- * cut passes for that with a chance of about 2^-48.
+ * log_sum_flip_at(stored, computed, head, head_size, data, size, is_big): do the two differ because exactly one bit of the
+ * summed bytes, or of the stored sum, is not what it was?  Sums are linear, so the bit can be told; a high one may be
+ * one of several.  What was torn by a power cut passes for that with a chance of about 2^-48, unless what a tear left differs in
+ * one bit itself.
  *
  * head, data  the bytes that were summed, one after the other; sizes are multiples of 8.
+ * Returns     where the foremost of the 8 bytes begin that hold the bit; head_size + size: in the stored sum; LOG_NO_FLIP.
  */
-bool log_sum_is_flip(struct log_sum stored, struct log_sum computed, const uint8_t *head, size_t head_size,
-                     const uint8_t *data, size_t size, bool is_big);
+int log_sum_flip_at(struct log_sum stored, struct log_sum computed, const uint8_t *head, size_t head_size,
+                    const uint8_t *data, size_t size, bool is_big);
 
 #endif

@@ -7,7 +7,8 @@
  * frame is therefore damage
  * 1. if at it or after it lie STORE_UNSYNCED_MAX commits that another frame follows each, written after that commit: its sum
  *    goes on from the commit's;
- * 2. if exactly one bit of it was changed (sums are linear: log_sum_is_flip()), or nothing but its salts.
+ * 2. if exactly one bit of it was changed (sums are linear: log_sum_flip_at()), where no tear explains it, or nothing but its
+ *    salts.
  * What remains untold is damage of more than one bit in the last commits: it looks as if they had been torn.
  *
  * SQLite takes nothing of a log whose header is bad.  A power cut can tear it where the log starts over, which it does when
@@ -27,7 +28,7 @@
 #include "page_sum.h"
 #include "store_sqlite.h"
 
-enum { MAGIC = 0x377f0682, VERSION = 3007000, FRAMES_AT_ONCE = 64 };
+enum { MAGIC = 0x377f0682, VERSION = 3007000, FRAMES_AT_ONCE = 64, SECTOR = 512 /* what a disk writes whole */ };
 
 struct reader {
     int fd;
@@ -101,13 +102,20 @@ static bool follows(const struct frame *f)
     return f->has_salts && goes_on(f);
 }
 
+/* Is the number of its page alone in a sector?  What a tear leaves there, of an earlier frame or zeros, may differ in one bit:
+   page 1 and no page do. */
+static bool is_number_apart(int64_t number)
+{
+    return (LOG_HEADER_SIZE + (number - 1) * LOG_FRAME_SIZE) % SECTOR == SECTOR - 8;
+}
+
 /* Rule 2. */
-static bool is_flipped(const struct frame *f, bool is_big)
+static bool is_flipped(const struct frame *f, int64_t number, bool is_big)
 {
     if (goes_on(f))
         return !f->has_salts;
-    return f->has_salts &&
-           log_sum_is_flip(f->stored, f->computed, f->bytes, 8, f->bytes + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, is_big);
+    int at = log_sum_flip_at(f->stored, f->computed, f->bytes, 8, f->bytes + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, is_big);
+    return f->has_salts && at != LOG_NO_FLIP && !(at == 0 && is_number_apart(number));
 }
 
 /* Rule 1, for a bad frame of this number.  What an earlier round left behind may be long: only commits are looked at closely. */
@@ -203,7 +211,7 @@ static bool header_is_damaged(struct reader *r, const char *path)
 
     for (int is_big = 0; is_big < 2; is_big++) {
         struct log_sum computed = log_sum_add((struct log_sum){0, 0}, r->header, LOG_HEADER_SIZE - 8, is_big);
-        if (log_sum_is_flip(stored, computed, r->header, LOG_HEADER_SIZE - 8, NULL, 0, is_big))
+        if (log_sum_flip_at(stored, computed, r->header, LOG_HEADER_SIZE - 8, NULL, 0, is_big) != LOG_NO_FLIP)
             return true;
         struct orphans o = find_orphans(r, is_big, stored, computed);
         if (o.last > 0)
@@ -250,7 +258,7 @@ static int check(struct reader *r, const char *path, bool is_lenient, struct sto
     *out = committed;
     if (frame_at(r, number) == NULL)
         return OK;
-    if (is_flipped(&f, is_big) || (!is_lenient && is_followed(r, number, is_big)))
+    if (is_flipped(&f, number, is_big) || (!is_lenient && is_followed(r, number, is_big)))
         return damaged(p, path, number);
     return OK;
 }

@@ -93,21 +93,26 @@ Test(page, each_single_bit_of_a_frame_is_told_from_a_torn_one)
             frame[bit / 8] ^= (uint8_t)(1 << bit % 8);
             struct log_sum computed = log_frame_sum(before, frame, is_big);
             cr_assert_eq(log_sum_equal(stored, computed), !is_summed, "bit %zu", bit);
-            cr_assert_eq(log_sum_is_flip(stored, computed, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, is_big),
-                         is_summed, "bit %zu", bit);
+            int at = log_sum_flip_at(stored, computed, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, is_big);
+            int pair = (int)(bit < 64 ? 0 : bit / 64 * 8 - (LOG_FRAME_HEADER_SIZE - 8));
+            if (!is_summed)
+                cr_assert_eq(at, LOG_NO_FLIP, "bit %zu", bit);
+            else
+                cr_assert(at >= 0 && at <= pair, "bit %zu: %d", bit, at);
             memcpy(frame, whole, sizeof frame);
             if (bit % 16 != 0)
                 continue;
             size_t sector = LOG_FRAME_HEADER_SIZE + noise() % 8 * 512;
             fill(frame + sector, 512);
             computed = log_frame_sum(before, frame, is_big);
-            cr_assert_not(log_sum_is_flip(stored, computed, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, is_big),
-                          "a torn sector");
+            at = log_sum_flip_at(stored, computed, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, is_big);
+            cr_assert_eq(at, LOG_NO_FLIP, "a torn sector");
         }
     struct log_sum stored = {5, 9}, other = {5, 13};
-    cr_assert(log_sum_is_flip(stored, other, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, false),
-              "a bit of the stored sum");
-    cr_assert_not(log_sum_is_flip(stored, stored, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, false));
+    int at = log_sum_flip_at(stored, other, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, false);
+    cr_assert_eq(at, 8 + PAGE_SIZE, "a bit of the stored sum");
+    at = log_sum_flip_at(stored, stored, frame, 8, frame + LOG_FRAME_HEADER_SIZE, PAGE_SIZE, false);
+    cr_assert_eq(at, LOG_NO_FLIP);
 }
 
 /* ---- the layer ---- */
