@@ -124,10 +124,11 @@ static void announce(const struct server *s, const struct options *o)
 
 /* ---- memory ---- */
 
-enum { BLOCK_RETURNED = 4 << 20, TOP_KEPT = 8 << 20 };
+enum { BLOCK_RETURNED = 4 << 20, TOP_KEPT = 1 << 20 };
 
 /* A block as large as a big body goes back to the system when it is freed.  By default libc learns from the first of them
-   to keep the next ones. */
+   to keep the next ones.  What a large answer took at the end of its thread's memory goes back too: malloc_trim() leaves
+   that alone, and each thread would keep its largest. */
 static void bound_memory(void)
 {
     (void)mallopt(M_MMAP_THRESHOLD, BLOCK_RETURNED);
