@@ -142,9 +142,9 @@ static bool is_followed(struct reader *r, int64_t number, bool is_big)
 
 static bool header_holds(const uint8_t *h, bool is_big, struct log_sum *computed)
 {
-    *computed = log_sum_add((struct log_sum){0, 0}, h, LOG_HEADER_SIZE - 8, is_big);
+    *computed = log_sum_add((struct log_sum){0, 0}, h, LOG_HEADER_SIZE - LOG_SUM_SIZE, is_big);
     return log_word(h) == (uint32_t)MAGIC + is_big && log_word(h + 4) == VERSION && log_word(h + 8) == PAGE_SIZE &&
-           log_sum_equal(*computed, log_sum_read(h + LOG_HEADER_SIZE - 8));
+           log_sum_equal(*computed, log_sum_read(h + LOG_HEADER_SIZE - LOG_SUM_SIZE));
 }
 
 /* The last commit of the first frames that go on from each other, by their own salts. */
@@ -207,11 +207,13 @@ static bool is_stored(struct reader *r, const char *path, const struct orphans *
 /* Rule 2, of the header, and rule 3. */
 static bool header_is_damaged(struct reader *r, const char *path)
 {
-    struct log_sum stored = log_sum_read(r->header + LOG_HEADER_SIZE - 8);
+    struct log_sum stored = log_sum_read(r->header + LOG_HEADER_SIZE - LOG_SUM_SIZE);
 
     for (int is_big = 0; is_big < 2; is_big++) {
-        struct log_sum computed = log_sum_add((struct log_sum){0, 0}, r->header, LOG_HEADER_SIZE - 8, is_big);
-        if (log_sum_flip_at(stored, computed, r->header, LOG_HEADER_SIZE - 8, NULL, 0, is_big) != LOG_NO_FLIP)
+        struct log_sum computed =
+            log_sum_add((struct log_sum){0, 0}, r->header, LOG_HEADER_SIZE - LOG_SUM_SIZE, is_big);
+        if (log_sum_flip_at(stored, computed, r->header, LOG_HEADER_SIZE - LOG_SUM_SIZE, NULL, 0, is_big) !=
+            LOG_NO_FLIP)
             return true;
         struct orphans o = find_orphans(r, is_big, stored, computed);
         if (o.last > 0)

@@ -256,6 +256,18 @@ class Damage(FaultTest):
             for mask in (rng.randbytes(4), rng.randbytes(32), rng.randbytes(512), b"\0" * 16 + rng.randbytes(8), b"\0" * 24 + rng.randbytes(8)):
                 self.assertEqual(self.check_damaged(disk, "-wal", 0, mask, *self.truth(disk)), (True, True), (disk.label, mask[:32]))
 
+    def test_a_page_number_that_a_tear_left_alone_is_no_damage(self):
+        """In one bit it may differ from what was there before; a bit anywhere else in the last commit is damage."""
+        disk = self.disk("all in the log", hold_at=0)
+        log = disk.files["-wal"]
+        apart = next(i for i in range(disk.frames) if (HEADER + i * FRAME) % 512 == 504)
+        end = next(i for i in range(apart, disk.frames) if struct.unpack_from(">I", log, HEADER + i * FRAME + 4)[0])
+        disk.files["-wal"] = log[:HEADER + (end + 1) * FRAME]
+        for at, code in ((HEADER + apart * FRAME + 3, 0), (HEADER + apart * FRAME + 24 + 99, 1)):
+            folder = self.folder()
+            disk.write(folder, "-wal", at, b"\x01")
+            self.assertEqual(run_tally("check", "--db", os.path.join(folder, "tally.db"), timeout=60)[0], code, at)
+
     def is_in_both(self, disk):
         """Is what the log holds in the database too, but for the sums?"""
         log, newest = disk.files["-wal"], {}
